@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * common/agent.h - the agent protocol, version 1
+ *
+ * Spoken over a stream (vsock inside, a Unix socket outside) between
+ * podflare-init in the guest and whoever holds the stream: the runner, or the
+ * client that the runner passed it to.  Frames are those of frame.h.  One
+ * connection carries one operation: the first frame from the host is a
+ * request, what follows depends on it.  Text values are UTF-8 bytes without
+ * NUL.  Both sides ignore unknown tags and refuse unknown frame types.
+ *
+ *   HELLO    -> OK                     first of all after boot, restore, fork:
+ *                                      entropy is mixed in and the clock is
+ *                                      set before the answer
+ *   EXEC     -> STARTED, (STDOUT | STDERR | WINDOW)*, EXIT
+ *               meanwhile from the host: STDIN, STDIN_EOF, SIGNAL, WINSIZE
+ *   ATTACH   -> as EXEC, of a running or ended session; its kept output first
+ *   SESSIONS -> OK with a SESSION value each
+ *   PUT      -> OK (at once: send), then from the host DATA* END -> OK
+ *   GET      -> DATA* END
+ *   STAT     -> OK with the file's values
+ *   INFO     -> OK with the guest's figures
+ *   POWEROFF -> OK, then the guest syncs and powers off
+ *
+ * Instead of any answer, at any time: ERROR, and the stream ends.
+ *
+ * stdin has a window: the host sends no more STDIN bytes than WINDOW frames
+ * have granted (the first grant follows STARTED), so that a SIGNAL never waits
+ * behind input that nobody reads.  All else is held back by the stream itself.
+ *
+ * When the host's side of an EXEC stream goes away, the command gets SIGHUP and
+ * 2 s later SIGKILL (its whole session, by its control group), unless
+ * AGENT_EXEC_KEEP was set.
+ */
+#ifndef PODFLARE_COMMON_AGENT_H
+#define PODFLARE_COMMON_AGENT_H
+
+#define AGENT_PROTOCOL 1
+#define AGENT_VSOCK_PORT 1024	/* the agent listens here */
+#define AGENT_READY_PORT 1024	/* it connects to this port of the host (CID 2)
+				 * once it listens; the host resets that
+				 * connection: it is a signal, not a channel */
+#define AGENT_GUEST_CID 3
+
+enum agent_frame {
+	/* requests */
+	AGENT_HELLO = 1,
+	AGENT_EXEC = 2,
+	AGENT_ATTACH = 3,
+	AGENT_SESSIONS = 4,
+	AGENT_PUT = 5,
+	AGENT_GET = 6,
+	AGENT_STAT = 7,
+	AGENT_INFO = 8,
+	AGENT_POWEROFF = 9,
+	/* answers */
+	AGENT_OK = 32,
+	AGENT_ERROR = 33,
+	AGENT_STARTED = 34,
+	AGENT_EXIT = 35,
+	/* streams */
+	AGENT_STDIN = 64,	/* bytes */
+	AGENT_STDIN_EOF = 65,	/* empty */
+	AGENT_SIGNAL = 66,	/* le32 signal number */
+	AGENT_WINSIZE = 67,	/* le16 rows, le16 columns */
+	AGENT_STDOUT = 68,	/* bytes; of a tty: everything */
+	AGENT_STDERR = 69,	/* bytes */
+	AGENT_WINDOW = 70,	/* le32 more bytes of STDIN may be sent */
+	AGENT_DATA = 71,	/* bytes of a tar stream */
+	AGENT_END = 72,		/* empty: the tar stream is complete */
+};
+
+enum agent_tag {
+	/* HELLO and its OK */
+	AGENT_T_PROTOCOL = 1,	/* u32 */
+	AGENT_T_ENTROPY = 2,	/* 64 bytes from the host's getrandom(2) */
+	AGENT_T_REALTIME = 3,	/* u64 ns since the epoch */
+	AGENT_T_HOSTNAME = 4,	/* text */
+	AGENT_T_VERSION = 5,	/* text, of podflare */
+	/* EXEC, ATTACH, STARTED */
+	AGENT_T_ARG = 16,	/* text, repeated; the first is the program */
+	AGENT_T_ENV = 17,	/* "K=V", repeated, over the image's and the
+				 * base (PATH, HOME, USER, SHELL, TERM, LANG) */
+	AGENT_T_CWD = 18,	/* text; absent: the user's home or / */
+	AGENT_T_USER = 19,	/* "name", "uid", "name:group", "uid:gid" */
+	AGENT_T_FLAGS = 20,	/* u32, AGENT_EXEC_* */
+	AGENT_T_ROWS = 21,	/* u32 */
+	AGENT_T_COLS = 22,	/* u32 */
+	AGENT_T_TIMEOUT = 23,	/* u32 ms; SIGTERM, 2 s later SIGKILL */
+	AGENT_T_SESSION = 24,	/* u32 id; in a SESSIONS answer it begins the
+				 * next session's values */
+	AGENT_T_PID = 25,	/* u32, in the guest */
+	/* EXIT, SESSIONS */
+	AGENT_T_STATUS = 32,	/* u32 exit code 0-255; absent while running */
+	AGENT_T_SIGNALED = 33,	/* u32 signal that ended it */
+	AGENT_T_WHY = 34,	/* u32, AGENT_WHY_* */
+	/* ERROR */
+	AGENT_T_CODE = 40,	/* u32 enum err_code (err.h) */
+	AGENT_T_ERRNO = 41,	/* u32 */
+	AGENT_T_MESSAGE = 42,	/* text */
+	/* PUT, GET, STAT */
+	AGENT_T_PATH = 48,	/* text, absolute (else below the user's home) */
+	AGENT_T_NAME = 49,	/* GET: text, name of the archive's first entry
+				 * (absent: the last part of PATH) */
+	AGENT_T_MODE = 50,	/* u32 st_mode */
+	AGENT_T_SIZE = 51,	/* u64 */
+	AGENT_T_UID = 52,	/* u32 */
+	AGENT_T_GID = 53,	/* u32 */
+	AGENT_T_MTIME = 54,	/* u64 ns */
+	AGENT_T_LINK = 55,	/* text, target */
+	AGENT_T_FOLLOW = 56,	/* u32 1: follow a symbolic link at the end */
+	/* INFO */
+	AGENT_T_MEM_TOTAL = 64,	/* u64 bytes */
+	AGENT_T_MEM_FREE = 65,	/* u64 bytes available */
+	AGENT_T_DISK_TOTAL = 66,/* u64 bytes of / */
+	AGENT_T_DISK_FREE = 67,	/* u64 */
+	AGENT_T_PROCS = 68,	/* u32 user processes */
+	AGENT_T_PROCS_MAX = 69,	/* u32 */
+	AGENT_T_OOM_KILLS = 70,	/* u64 since boot */
+	AGENT_T_FORK_FAILS = 71,/* u64 forks refused by the process limit */
+	AGENT_T_LOAD = 72,	/* text, /proc/loadavg */
+	AGENT_T_KERNEL = 73,	/* text, uname -r */
+};
+
+enum agent_exec_flags {
+	AGENT_EXEC_TTY = 1,	/* a pty; stdout and stderr are one */
+	AGENT_EXEC_STDIN = 2,	/* STDIN frames follow; else /dev/null */
+	AGENT_EXEC_KEEP = 4,	/* outlives the stream, see ATTACH */
+};
+
+/* What else the host should tell the user about an ended command. */
+enum agent_why {
+	AGENT_WHY_TIMEOUT = 1,
+	AGENT_WHY_OOM = 2,	/* the kernel killed something for memory */
+	AGENT_WHY_DISK_FULL = 4,/* the disk is full now */
+	AGENT_WHY_PIDS = 8,	/* the process limit was hit meanwhile */
+	AGENT_WHY_NOT_FOUND = 16,	/* no such program: 127 */
+	AGENT_WHY_NOT_EXECUTABLE = 32,	/* 126 */
+};
+
+#define AGENT_STDIN_WINDOW (256 * 1024)	/* bytes granted at the start */
+#define AGENT_KEPT_OUTPUT (1024 * 1024)	/* bytes kept of a KEEP session */
+
+#endif
