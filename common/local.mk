@@ -1,0 +1,24 @@
+# common/local.mk - what every program may use
+noinst_LIBRARIES += libcommon.a libjsonrpc.a
+
+libcommon_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
+libcommon_a_SOURCES = \
+	common/agent.h \
+	common/buf.c common/buf.h \
+	common/cleanup.h \
+	common/dial.c common/dial.h \
+	common/dial-relay.c \
+	common/err.c common/err.h \
+	common/fdpass.c common/fdpass.h \
+	common/frame.c common/frame.h \
+	common/log.c common/log.h \
+	common/loop.c common/loop.h \
+	common/path.c common/path.h \
+	common/path-file.c \
+	common/proc.c common/proc.h \
+	common/tlv.c common/tlv.h \
+	common/util.c common/util.h
+
+# The line codec needs jansson: the client and the runner only.
+libjsonrpc_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS)
+libjsonrpc_a_SOURCES = common/jsonrpc.c common/jsonrpc.h
