@@ -1,1 +1,55 @@
-# cli/local.mk
+# cli/local.mk - the command-line tool
+bin_PROGRAMS += podflare
+
+podflare_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) \
+	$(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
+podflare_LDFLAGS = $(HARDEN_LDFLAGS)
+podflare_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
+	$(YAML_LIBS) $(ARCHIVE_LIBS)
+podflare_SOURCES = cli/main.c
+
+# All but main(), for the tests. One source per line.
+noinst_LIBRARIES += libcli.a
+libcli_a_CFLAGS = $(podflare_CFLAGS)
+libcli_a_SOURCES = \
+	cli/client.c \
+	cli/client.h \
+	cli/cmd.c \
+	cli/cmd.h \
+	cli/cmds.h \
+	cli/create.c \
+	cli/create.h \
+	cli/cmd-create.c \
+	cli/cmd-exec.c \
+	cli/cmd-ls.c \
+	cli/cmd-rm.c \
+	cli/cmd-run.c \
+	cli/cmd-version.c \
+	cli/exec.c \
+	cli/exec.h \
+	cli/host.c \
+	cli/host.h \
+	cli/message.c \
+	cli/opts.c \
+	cli/opts.h \
+	cli/opts-usage.c \
+	cli/outfd.c \
+	cli/outfd.h \
+	cli/output.c \
+	cli/output.h \
+	cli/progress.c \
+	cli/progress.h \
+	cli/session.c \
+	cli/session.h \
+	cli/session-frame.c \
+	cli/session-frame.h \
+	cli/sigs.c \
+	cli/sigs.h \
+	cli/size.c \
+	cli/size.h \
+	cli/suggest.c \
+	cli/suggest.h \
+	cli/term.c \
+	cli/term.h \
+	cli/text.c \
+	cli/text.h

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/cmds.h - each command's definition, one per file cmd-NAME.c */
+#ifndef PODFLARE_CLI_CMDS_H
+#define PODFLARE_CLI_CMDS_H
+
+#include "cli/cmd.h"
+
+extern const struct cmd cmd_create;
+extern const struct cmd cmd_exec;
+extern const struct cmd cmd_ls;
+extern const struct cmd cmd_rm;
+extern const struct cmd cmd_run;
+extern const struct cmd cmd_version;
+
+#endif

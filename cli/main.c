@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/main.c - podflare, the command-line tool
+ *
+ * One process per command line; prints errors once and chooses the exit code.
+ * Distrusts argv, the runner's answers for form, and all that a guest sends.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "cli/cmd.h"
+#include "cli/output.h"
+#include "cli/term.h"
+#include "common/log.h"
+
+static int exit_code(const struct cmd *cmd, const struct err *err)
+{
+	if (err->code == ERR_USAGE)
+		return CMD_EXIT_USAGE;
+	if (cmd && cmd->flags & CMD_EXEC)
+		return CMD_EXIT_OURS;
+	return CMD_EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct globals g = { 0 };
+	const struct cmd *cmd = NULL;
+	struct err err = ERR_INIT;
+	int rc, flushed;
+
+	/* A closed pipe is an error of write(2), which every path handles. */
+	signal(SIGPIPE, SIG_IGN);
+	log_init("podflare", LOG_WARN);
+	rc = cmd_main(&g, argc > 0 ? argc - 1 : 0, argv + 1, &cmd, &err);
+	term_restore();
+	if (rc >= 0) {
+		flushed = output_flush(&err);
+		if (flushed > 0)
+			rc = flushed;
+		else if (flushed < 0)
+			rc = -1;
+	}
+	if (rc < 0) {
+		rc = exit_code(cmd, &err);
+		output_error(&g, &err);
+	}
+	free(g.console);
+	return rc;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/sigs.c - signals as events of a poll loop
+ *
+ * Runs in the CLI, which has one thread.
+ */
+#include "cli/sigs.h"
+
+#include <errno.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const int watched[] = { SIGINT, SIGTERM, SIGHUP,
+			       SIGQUIT, SIGWINCH, SIGCONT };
+
+/* See sigs.h. */
+int sigs_open(struct sigs *s, struct err *err)
+{
+	struct sigaction sa;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
+		if (!sigaction(watched[i], NULL, &sa) &&
+		    sa.sa_handler != SIG_IGN)
+			sigaddset(&set, watched[i]);
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->fd < 0)
+		return err_sys(err, errno, "signalfd");
+	sigprocmask(SIG_BLOCK, &set, &s->old);
+	return 0;
+}
+
+/* See sigs.h. */
+int sigs_read(struct sigs *s)
+{
+	struct signalfd_siginfo info;
+
+	if (s->fd < 0 || read(s->fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
+/* See sigs.h. */
+void sigs_close(struct sigs *s)
+{
+	if (s->fd < 0)
+		return;
+	close(s->fd);
+	s->fd = -1;
+	sigprocmask(SIG_SETMASK, &s->old, NULL);
+}
