@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # autogen.sh - make ./configure from configure.ac
 set -eu
 cd "$(dirname "$0")"

@@ -1,4 +1,27 @@
-# tests/local.mk - test programs; `make check` runs the unit tests and checks
+# tests/local.mk - `make check` runs the check scripts and the unit tests
+
+# Check scripts: rules about the tree and what was built from it.
+TEST_CHECKS = \
+	tests/check-comments.sh \
+	tests/check-help.sh \
+	tests/check-includes.sh \
+	tests/check-ldd.sh \
+	tests/check-man.sh \
+	tests/check-scripts.sh \
+	tests/check-sizes.sh \
+	tests/check-spdx.sh \
+	tests/check-words.sh
+TESTS += $(TEST_CHECKS)
+EXTRA_DIST += $(TEST_CHECKS) tests/check-lib.bash
+AM_TESTS_ENVIRONMENT = \
+	PODFLARE_BUILD='$(abs_builddir)'; export PODFLARE_BUILD;
+
+# What ./runtests runs one by one, to count single tests.
+.PHONY: list-unit-tests
+list-unit-tests:
+	@echo $(check_PROGRAMS)
+
+# Unit tests: one block for each part, with its own programs.
 if HAVE_CMOCKA
 unit_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
