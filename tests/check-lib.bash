@@ -26,7 +26,7 @@ bad() {
 	faults+="$1"$'\n'
 }
 
-# sources PATTERN...: files of the tree by name, without build folders.
+# sources PATTERN...: files of the tree by name, without what a build makes.
 sources() {
 	local names=() p
 
@@ -34,7 +34,9 @@ sources() {
 		names+=(-o -name "$p")
 	done
 	(cd "$tree" && find . \( -name .git -o -name 'build*' -o \
-		-name autom4te.cache \) -prune -o -type f \
+		-name autom4te.cache -o -path './configure*[!c]' -o \
+		-path ./aclocal.m4 -o -path ./Makefile.in -o \
+		-path './config.h*' -o -path './config.[ls]*' \) -prune -o -type f \
 		\( "${names[@]:1}" \) -print | sed 's|^\./||' | sort)
 }
 
@@ -73,7 +75,7 @@ result() {
 		return 0
 	fi
 	echo "not ok $1 - $check_name: $2"
-	printf '%s' "$3" | sed 's/^/# /'
+	printf '%s' "$3" | sed -n '1,40s/^/# /p'
 	return 1
 }
 
