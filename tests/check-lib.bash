@@ -34,7 +34,7 @@ sources() {
 		names+=(-o -name "$p")
 	done
 	(cd "$tree" && find . \( -name .git -o -name 'build*' -o \
-		-name autom4te.cache -o -path './configure*[!c]' -o \
+		-name autom4te.cache -o -path ./configure -o -path ./configure~ -o \
 		-path ./aclocal.m4 -o -path ./Makefile.in -o \
 		-path './config.h*' -o -path './config.[ls]*' \) -prune -o -type f \
 		\( "${names[@]:1}" \) -print | sed 's|^\./||' | sort)
