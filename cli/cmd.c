@@ -19,9 +19,17 @@ const struct cmd *const cmd_table[] = {
 	&cmd_create,
 	&cmd_run,
 	&cmd_exec,
+	&cmd_shell,
 	&cmd_ls,
+	&cmd_show,
+	&cmd_logs,
+	&cmd_console,
+	&cmd_pause,
+	&cmd_resume,
 	&cmd_rm,
+	&cmd_dial_stdio,
 	&cmd_version,
+	&cmd_help,
 	NULL,
 };
 

@@ -5,11 +5,19 @@
 
 #include "cli/cmd.h"
 
+extern const struct cmd cmd_console;
 extern const struct cmd cmd_create;
+extern const struct cmd cmd_dial_stdio;
 extern const struct cmd cmd_exec;
+extern const struct cmd cmd_help;
+extern const struct cmd cmd_logs;
 extern const struct cmd cmd_ls;
+extern const struct cmd cmd_pause;
+extern const struct cmd cmd_resume;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;
+extern const struct cmd cmd_shell;
+extern const struct cmd cmd_show;
 extern const struct cmd cmd_version;
 
 #endif

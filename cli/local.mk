@@ -14,35 +14,44 @@ libcli_a_CFLAGS = $(podflare_CFLAGS)
 libcli_a_SOURCES = \
 	cli/client.c \
 	cli/client.h \
+	cli/cmd-console.c \
+	cli/cmd-create.c \
+	cli/cmd-dial-stdio.c \
+	cli/cmd-exec.c \
+	cli/cmd-help.c \
+	cli/cmd-logs.c \
+	cli/cmd-ls.c \
+	cli/cmd-pause.c \
+	cli/cmd-rm.c \
+	cli/cmd-run.c \
+	cli/cmd-shell.c \
+	cli/cmd-show.c \
+	cli/cmd-version.c \
 	cli/cmd.c \
 	cli/cmd.h \
 	cli/cmds.h \
+	cli/console.c \
+	cli/console.h \
 	cli/create.c \
 	cli/create.h \
-	cli/cmd-create.c \
-	cli/cmd-exec.c \
-	cli/cmd-ls.c \
-	cli/cmd-rm.c \
-	cli/cmd-run.c \
-	cli/cmd-version.c \
 	cli/exec.c \
 	cli/exec.h \
 	cli/host.c \
 	cli/host.h \
 	cli/message.c \
+	cli/opts-usage.c \
 	cli/opts.c \
 	cli/opts.h \
-	cli/opts-usage.c \
 	cli/outfd.c \
 	cli/outfd.h \
 	cli/output.c \
 	cli/output.h \
 	cli/progress.c \
 	cli/progress.h \
-	cli/session.c \
-	cli/session.h \
 	cli/session-frame.c \
 	cli/session-frame.h \
+	cli/session.c \
+	cli/session.h \
 	cli/sigs.c \
 	cli/sigs.h \
 	cli/size.c \
