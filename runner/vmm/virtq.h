@@ -29,7 +29,7 @@ struct virtq {
 	uint16_t size;
 	uint16_t avail_next;		/* index of the next chain to pop */
 	uint16_t used_next;		/* index of the next one to push */
-	uint16_t used_signalled;	/* used_next at the last notification */
+	uint16_t used_signalled;	/* used_next when we last asked */
 	const char *why;		/* of the last -1 */
 	/* The rings in host memory; the same address in a child of fork(2). */
 	volatile struct vring_desc *desc;
@@ -67,7 +67,7 @@ void virtq_unpop(struct virtq *q);
 /* Hand a chain back with @written bytes in its device-writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 /* Return: whether the driver wants an interrupt for what was pushed since the
- * last call that said so. */
+ * last call. */
 bool virtq_should_notify(struct virtq *q);
 /* Ask for a kick at the next chain (on), or for none while we poll (off).
  * Return: true when a chain is there already: pop again. */
