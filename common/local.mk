@@ -6,6 +6,7 @@ libcommon_a_SOURCES = \
 	common/agent.h \
 	common/buf.c common/buf.h \
 	common/cleanup.h \
+	common/cowfmt.c common/cowfmt.h \
 	common/dial.c common/dial.h \
 	common/dial-relay.c \
 	common/err.c common/err.h \

@@ -16,15 +16,14 @@ struct cow_layer {
 	int fd;
 	struct cow_header header;
 	uint8_t *bitmap;	/* as on disk, and what is not yet there */
-	uint64_t bitmap_len;	/* bytes, whole pages */
 };
 
 struct cow_disk {
 	struct disk disk;
-	int bottom;		/* fd of the raw file */
-	uint64_t bottom_size;	/* bytes; zeros from there on */
+	int bottom;		/* fd of the raw file; zeros behind its end */
 	unsigned int nr;
 	struct cow_layer layers[COW_LAYERS_MAX];	/* the last is the top */
+	bool no_punch;		/* the host's files cannot have holes */
 	bool dirty;		/* written since the last flush */
 	int broken;		/* errno of a failed flush: writes are refused */
 	uint8_t bitmap_dirty[COW_BITMAP_PAGES_MAX / 8];	/* pages of the top's */
@@ -39,7 +38,7 @@ struct cow_disk {
  * @param nr 2 to COW_LAYERS_MAX + 1
  * @param read_only the top is not written to (and may be sealed)
  * Return: 0, or -1 with @err: damaged, sealed top, not sealed below, larger
- * below than above. */
+ * below than the top. */
 int cow_open(struct cow_disk *c, const int *fds, unsigned int nr,
 	     bool read_only, struct err *err);
 /* Flush, and make the top immutable for good. Return: 0, or a negative errno:

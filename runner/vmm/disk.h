@@ -45,6 +45,7 @@ struct disk_raw {
 	struct disk disk;
 	int fd;
 	bool no_punch;			/* the file cannot have holes */
+	int broken;			/* errno of a failed flush: no writes */
 };
 
 /* @param fd of a file or block device; taken over, on failure too
@@ -55,14 +56,18 @@ void disk_close(struct disk *d);
 
 /* ---- for disks ---- */
 
-/* preadv(2) until all is there; past the file's end is zeros. @iov is used
- * up. Return: 0, or a negative errno. */
-int disk_read_all(int fd, struct iovec *iov, int nr, uint64_t off);
+/* Of a regular file or block device. Return: 0, or -1 with @err. */
+int disk_file_size(int fd, uint64_t *size, struct err *err);
+/* preadv(2) until all is there. Past the file's end are zeros, or (@whole) it is
+ * -EIO. @iov is used up. Return: 0, or a negative errno. */
+int disk_read_all(int fd, struct iovec *iov, int nr, uint64_t off, bool whole);
 /* pwritev(2) until all is there. @iov is used up. Return: as above. */
 int disk_write_all(int fd, struct iovec *iov, int nr, uint64_t off);
 /* Punch a hole. Return: 0, -EOPNOTSUPP where the file cannot, -errno. */
 int disk_punch(int fd, uint64_t off, uint64_t len);
 /* Write zeros the long way. Return: 0, or a negative errno. */
 int disk_write_zeros(int fd, uint64_t off, uint64_t len);
+/* Move the first @n bytes of *iov to @out. Return: how many ranges those are. */
+int disk_iov_take(struct iovec **iov, int *nr, uint64_t n, struct iovec *out);
 
 #endif

@@ -22,7 +22,6 @@ struct virtio_blk {
 	struct virtio_blk_setup setup;
 	struct virtio_blk_config config;
 	struct virtq_chain chain;
-	struct iovec iov[VIRTQ_SIZE_MAX];
 	uint64_t full_ns;	/* when disk_full was last called */
 	/* For CTL_STATUS; loop's thread. */
 	uint64_t bytes_read, bytes_written, flushes;
