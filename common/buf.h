@@ -3,6 +3,8 @@
 #ifndef PODFLARE_COMMON_BUF_H
 #define PODFLARE_COMMON_BUF_H
 
+#include <sys/types.h>
+
 #include "common/util.h"
 
 struct buf {

@@ -1,1 +1,89 @@
-# guest-init/local.mk
+# guest-init/local.mk - pid 1 of the guest, and the initramfs part that holds it
+#
+# Compiled by itself: another C library (musl where there is one), static, and
+# never with the host programs' flags.
+guest_init_sources = \
+	guest-init/agent.c \
+	guest-init/backlog.c \
+	guest-init/cgroup.c \
+	guest-init/conn.c \
+	guest-init/environ.c \
+	guest-init/pty.c \
+	guest-init/requests.c \
+	guest-init/session.c \
+	guest-init/session-io.c \
+	guest-init/session-list.c \
+	guest-init/sink.c \
+	guest-init/spawn.c \
+	guest-init/transfer.c \
+	guest-init/user.c
+
+# What only pid 1 of a real guest does; the rest also runs in tests.
+guest_init_boot_sources = \
+	guest-init/console.c \
+	guest-init/kmsg.c \
+	guest-init/listen.c \
+	guest-init/main.c \
+	guest-init/modules.c \
+	guest-init/mount.c \
+	guest-init/system.c
+
+guest_init_common_sources = \
+	common/buf.c common/err.c common/frame.c common/log.c common/loop.c \
+	common/tlv.c common/util.c
+
+guest_init_headers = \
+	guest-init/agent.h \
+	guest-init/backlog.h \
+	guest-init/cgroup.h \
+	guest-init/conn.h \
+	guest-init/console.h \
+	guest-init/environ.h \
+	guest-init/kmsg.h \
+	guest-init/listen.h \
+	guest-init/modules.h \
+	guest-init/mount.h \
+	guest-init/pty.h \
+	guest-init/requests.h \
+	guest-init/session.h \
+	guest-init/sink.h \
+	guest-init/spawn.h \
+	guest-init/system.h \
+	guest-init/transfer.h \
+	guest-init/user.h
+
+guest_init_common_headers = \
+	common/agent.h common/buf.h common/cleanup.h common/err.h \
+	common/frame.h common/log.h common/loop.h common/tlv.h common/util.h
+
+EXTRA_DIST += $(guest_init_sources) $(guest_init_boot_sources) \
+	$(guest_init_headers)
+
+GUEST_CFLAGS = -std=gnu11 -Os -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+	-fstack-protector-strong -ffunction-sections -fdata-sections
+
+guest-init/podflare-init: $(guest_init_sources) $(guest_init_boot_sources) \
+		$(guest_init_common_sources) $(guest_init_headers) \
+		$(guest_init_common_headers) config.h
+	$(AM_V_CCLD)$(MKDIR_P) guest-init; set --; \
+	for f in $(AM_CFLAGS); do \
+		case $$f in -W*) set -- "$$@" "$$f";; esac; \
+	done; \
+	for f in $(guest_init_sources) $(guest_init_boot_sources) \
+			$(guest_init_common_sources); do \
+		set -- "$$@" "$(srcdir)/$$f"; \
+	done; \
+	$(GUEST_CC) $(GUEST_CPPFLAGS) -I$(srcdir) -I. -include config.h \
+		$(GUEST_CFLAGS) "$$@" -static -s -Wl,--gc-sections -o $@
+
+noinst_PROGRAMS += guest-init/mkcpio
+guest_init_mkcpio_SOURCES = guest-init/mkcpio.c
+guest_init_mkcpio_CFLAGS = $(AM_CFLAGS)
+
+guest-init/init.cpio: guest-init/podflare-init guest-init/mkcpio$(EXEEXT)
+	$(AM_V_GEN)guest-init/mkcpio$(EXEEXT) $@ \
+		init=guest-init/podflare-init:0755
+
+guestdir = $(pkglibexecdir)
+guest_DATA = guest-init/init.cpio
+CLEANFILES += guest-init/podflare-init guest-init/init.cpio

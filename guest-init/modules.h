@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* guest-init/modules.h - the kernel modules of the initramfs */
+#ifndef PODFLARE_GUEST_MODULES_H
+#define PODFLARE_GUEST_MODULES_H
+
+/*
+ * Load what /modules/order lists, in that order, and free the files. A module
+ * that does not load is logged: what it was needed for will fail and say so.
+ * @param unwanted name of a module to leave out, NULL for none
+ */
+void modules_load(const char *unwanted);
+
+#endif
