@@ -6,6 +6,7 @@
  *	0x00008000	identity page tables of the boot processor (6 pages)
  *	0x00010000	GDT
  *	0x00020000	kernel command line
+ *	0x00021000	setup data (random seed)
  *	0x000e0000	ACPI tables (RSDP first: Linux scans here as well)
  *	0x00100000	RAM: kernel, initrd at the end of low RAM
  *	0xc0000000	hole: virtio-mmio, IOAPIC, LAPIC, KVM's own pages
@@ -26,6 +27,7 @@
 #define LAYOUT_GDT 0x10000ULL
 #define LAYOUT_CMDLINE 0x20000ULL
 #define LAYOUT_CMDLINE_MAX 2048
+#define LAYOUT_SETUP_DATA 0x21000ULL
 #define LAYOUT_ACPI 0xe0000ULL
 #define LAYOUT_ACPI_SIZE 0x10000ULL
 

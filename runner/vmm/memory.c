@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/memory.c - the guest's RAM, and the only way into it
+ *
+ * Owns the mapping of guest RAM.  Runs in podflare-vmm: set up once by the main
+ * thread, translated on every thread.  Distrusts every address and length that
+ * it is asked to translate: they come from the guest.
+ */
+#include "runner/vmm/memory.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "runner/vmm/x86/layout.h"
+
+#define HUGE_PAGE (2 * MIB)
+
+/* MAP_NORESERVE: a sandbox is charged for what it touches. The start is
+ * aligned so that huge pages of host and guest coincide. */
+static uint8_t *map_ram(uint64_t ram)
+{
+	uint64_t room = ram + HUGE_PAGE;
+	uint8_t *map, *start;
+
+	map = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	start = (uint8_t *)ALIGN_UP((uintptr_t)map, HUGE_PAGE);
+	if (start > map)
+		munmap(map, (size_t)(start - map));
+	if (map + room > start + ram)
+		munmap(start + ram, (size_t)(map + room - (start + ram)));
+	return start;
+}
+
+int memory_init(struct guest_memory *m, uint64_t ram, struct err *err)
+{
+	uint64_t low = MIN(ram, LAYOUT_HOLE_START);
+
+	*m = (struct guest_memory){ .ram = ram };
+	if (ram == 0 || ram % 4096 != 0)
+		return err_set(err, ERR_USAGE,
+			       "memory: %llu bytes is no multiple of 4 KiB",
+			       (unsigned long long)ram);
+	m->map = map_ram(ram);
+	if (!m->map) {
+		int sys = errno;
+
+		err_sys(err, sys, "memory: cannot map %llu MiB",
+			(unsigned long long)(ram / MIB));
+		err_hint(err, "give the sandbox less memory, or look at "
+			 "'ulimit -v' and vm.overcommit_memory");
+		return -1;
+	}
+	/* Both are advice: a kernel without them runs the guest as well. RAM
+	 * in a core file would be useless and enormous. */
+	madvise(m->map, ram, MADV_HUGEPAGE);
+	madvise(m->map, ram, MADV_DONTDUMP);
+
+	m->slots[m->nr_slots++] = (struct memory_slot){
+		.gpa = 0, .size = low, .host = m->map,
+	};
+	if (ram > low)
+		m->slots[m->nr_slots++] = (struct memory_slot){
+			.gpa = LAYOUT_HOLE_END, .size = ram - low,
+			.host = m->map + low,
+		};
+	return 0;
+}
+
+void memory_free(struct guest_memory *m)
+{
+	if (m->map)
+		munmap(m->map, m->ram);
+	*m = (struct guest_memory){ 0 };
+}
+
+void *memory_ptr(const struct guest_memory *m, uint64_t gpa, size_t len)
+{
+	if (len == 0)
+		return NULL;
+	for (unsigned int i = 0; i < m->nr_slots; i++) {
+		const struct memory_slot *s = &m->slots[i];
+
+		/* neither side of a comparison can overflow */
+		if (gpa < s->gpa || gpa - s->gpa >= s->size)
+			continue;
+		if (len > s->size - (gpa - s->gpa))
+			return NULL;
+		return s->host + (gpa - s->gpa);
+	}
+	return NULL;
+}
