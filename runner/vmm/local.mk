@@ -1,4 +1,57 @@
-# runner/vmm/local.mk
+# runner/vmm/local.mk - the virtual machine monitor
+noinst_LIBRARIES += libvmm.a
+
+# Everything but main(), so that the unit tests link it as well.
+libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
+libvmm_a_SOURCES = \
+	runner/vmm/bus.c \
+	runner/vmm/bus.h \
+	runner/vmm/console-log.c \
+	runner/vmm/console-log.h \
+	runner/vmm/console.c \
+	runner/vmm/console.h \
+	runner/vmm/control.h \
+	runner/vmm/ctlsock.c \
+	runner/vmm/ctlsock.h \
+	runner/vmm/devices.c \
+	runner/vmm/devices.h \
+	runner/vmm/exitrec.c \
+	runner/vmm/exitrec.h \
+	runner/vmm/irq.c \
+	runner/vmm/irq.h \
+	runner/vmm/kvm.c \
+	runner/vmm/kvm.h \
+	runner/vmm/memory.c \
+	runner/vmm/memory.h \
+	runner/vmm/request.c \
+	runner/vmm/request.h \
+	runner/vmm/serial.c \
+	runner/vmm/serial.h \
+	runner/vmm/vcpu-exit.c \
+	runner/vmm/vcpu-exit.h \
+	runner/vmm/vcpu.c \
+	runner/vmm/vcpu.h \
+	runner/vmm/vm.c \
+	runner/vmm/vm.h \
+	runner/vmm/vmm.c \
+	runner/vmm/vmm.h \
+	runner/vmm/x86/acpi.c \
+	runner/vmm/x86/acpi.h \
+	runner/vmm/x86/aml.c \
+	runner/vmm/x86/aml.h \
+	runner/vmm/x86/boot.c \
+	runner/vmm/x86/boot.h \
+	runner/vmm/x86/bzimage.c \
+	runner/vmm/x86/cpu.c \
+	runner/vmm/x86/cpu.h \
+	runner/vmm/x86/cpuid.c \
+	runner/vmm/x86/cpuid.h \
+	runner/vmm/x86/elf.c \
+	runner/vmm/x86/image.c \
+	runner/vmm/x86/image.h \
+	runner/vmm/x86/layout.h \
+	runner/vmm/x86/power.c \
+	runner/vmm/x86/power.h
 
 # Devices and disks: no KVM in them, so that unit tests can have them.
 noinst_LIBRARIES += libvmmdev.a

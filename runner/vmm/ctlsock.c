@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/ctlsock.c - the control socket: messages in and out (control.h)
+ *
+ * Owns the connection.  Runs in podflare-vmm on the main thread.  Distrusts the
+ * client for form: only our own user is served, a message of another magic or
+ * with more descriptors than any message has ends the connection.
+ */
+#include "runner/vmm/ctlsock.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/fdpass.h"
+#include "common/log.h"
+
+_Static_assert(CTLSOCK_FDS <= FDPASS_MAX, "a CTL_CONFIG has to fit");
+
+union message {
+	struct ctl_header header;
+	struct ctl_config config;
+	struct ctl_connect connect;
+	uint8_t too_long[sizeof(struct ctl_config) + 1];
+};
+
+static void drop(struct ctlsock *s)
+{
+	int fd = s->conn.fd;
+
+	if (fd < 0)
+		return;
+	loop_del(s->loop, &s->conn);
+	close(fd);
+	s->ops->gone(s);
+}
+
+static bool receive(struct ctlsock *s)
+{
+	union message m;
+	int fds[CTLSOCK_FDS];
+	size_t nfds = CTLSOCK_FDS;
+	ssize_t n = fdpass_recv(s->conn.fd, &m, sizeof(m), fds, &nfds);
+
+	if (n < 0) {
+		if (errno == EAGAIN)
+			return true;
+		log_warn("control: %s", strerror(errno));
+		return false;
+	}
+	if (n == 0)
+		return false;	/* end of stream */
+	if ((size_t)n < sizeof(m.header) || m.header.magic != CTL_MAGIC) {
+		log_warn("control: a message of another version, or none");
+		for (size_t i = 0; i < nfds; i++)
+			close(fds[i]);
+		return false;
+	}
+	return s->ops->message(s, &m, (size_t)n, fds, nfds);
+}
+
+static void on_conn(struct loop_watch *w, uint32_t events)
+{
+	struct ctlsock *s = container_of(w, struct ctlsock, conn);
+
+	if ((events & EPOLLIN) && receive(s))
+		return;
+	drop(s);
+}
+
+static void on_listen(struct loop_watch *w, uint32_t events)
+{
+	struct ctlsock *s = container_of(w, struct ctlsock, listen);
+	struct err err = ERR_INIT;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;		/* it went away again, or no fds are left */
+	if (fdpass_check_peer(fd, NULL, &err) < 0) {
+		log_warn("control: %s", err.msg);
+		close(fd);
+		return;
+	}
+	drop(s);
+	if (loop_add(s->loop, &s->conn, fd, EPOLLIN) < 0) {
+		log_warn("control: %s", strerror(errno));
+		close(fd);
+	}
+}
+
+int ctlsock_init(struct ctlsock *s, struct loop *loop, int fd,
+		 const struct ctlsock_ops *ops, struct err *err)
+{
+	*s = (struct ctlsock){
+		.ops = ops,
+		.loop = loop,
+		.listen = { .fd = -1, .cb = on_listen },
+		.conn = { .fd = -1, .cb = on_conn },
+	};
+	if (listen(fd, 8) < 0 || loop_add(loop, &s->listen, fd, EPOLLIN) < 0)
+		return err_sys(err, errno, "control socket");
+	return 0;
+}
+
+void ctlsock_free(struct ctlsock *s)
+{
+	loop_del(s->loop, &s->listen);
+	drop(s);
+}
+
+void ctlsock_send(struct ctlsock *s, const void *msg, size_t len,
+		  const int *fds, size_t nfds)
+{
+	if (s->conn.fd < 0)
+		return;
+	if (fdpass_send(s->conn.fd, msg, len, fds, nfds) < 0) {
+		log_warn("control: cannot answer: %s", strerror(errno));
+		/* the loop sees the end of the stream and drops it */
+		shutdown(s->conn.fd, SHUT_RDWR);
+	}
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/devices.h - the devices of one guest, and how they are wired
+ *
+ * All that a guest sees besides CPUs and RAM: console, power registers, and the
+ * virtio devices in the order of their addresses and interrupts: disks, vsock,
+ * rng.
+ */
+#ifndef PODFLARE_VMM_DEVICES_H
+#define PODFLARE_VMM_DEVICES_H
+
+#include "runner/vmm/console.h"
+#include "runner/vmm/cowfile.h"
+#include "runner/vmm/disk.h"
+#include "runner/vmm/virtio-blk.h"
+#include "runner/vmm/virtio-rng.h"
+#include "runner/vmm/virtio-vsock.h"
+#include "runner/vmm/vm.h"
+#include "runner/vmm/x86/layout.h"
+#include "runner/vmm/x86/power.h"
+
+struct device_disk {
+	union {
+		struct disk_raw raw;
+		struct cow_disk cow;
+	};
+	struct disk *disk;		/* the one of the two; NULL: none */
+	struct virtio_blk blk;
+	bool blk_ready;
+};
+
+struct devices_setup {
+	struct loop *loop;
+	int log_fd;			/* console log, not owned */
+	uint64_t log_max;
+	uint64_t guest_cid;
+	unsigned int nr_disks;
+	struct ctl_disk disks[CTL_MAX_DISKS];
+	int *disk_fds;			/* in order; taken over, set to -1 */
+	/* Loop's thread, possibly locked: must not call back. */
+	void (*agent_up)(void *arg);
+	void (*disk_full)(void *arg);
+	void *arg;
+};
+
+struct devices {
+	struct power power;
+	struct irq_line com1_irq;
+	struct console console;
+	bool console_ready, vsock_ready, rng_ready;
+	unsigned int nr_disks;
+	struct device_disk disks[CTL_MAX_DISKS];
+	struct virtio_vsock vsock;
+	struct virtio_rng rng;
+	unsigned int nr_virtio;
+	struct virtio_mmio *virtio[LAYOUT_VIRTIO_MAX];	/* by address */
+	struct irq_line irqs[LAYOUT_VIRTIO_MAX];
+};
+
+/* Make the devices and put them on the VM's buses. All memory is allocated
+ * here. Return: 0, or -1 with @err; devices_free() in either case. */
+int devices_init(struct devices *d, struct vm *vm,
+		 const struct devices_setup *setup, struct err *err);
+/* No vCPU runs any more. Flushes the console, not the disks. */
+void devices_free(struct devices *d);
+/* Bind interrupts and kicks to the VM's KVM objects, after vm_open_kvm().
+ * Return: 0, or -1 with @err. */
+int devices_wire(struct devices *d, const struct vm *vm, struct err *err);
+/* Put everything written on stable storage. Return: 0, or -1 with @err. */
+int devices_flush(struct devices *d, struct err *err);
+/* Fill in the status's figures about devices. */
+void devices_status(struct devices *d, struct ctl_status *st);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/request.c - the requests of control.h, checked and carried out
+ *
+ * Runs in podflare-vmm on the main thread.  Distrusts the client for form: a
+ * request of the wrong length, or with the wrong number of descriptors, ends
+ * the connection; one that makes no sense now is answered with an error.
+ */
+#include "runner/vmm/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "runner/vmm/vmm.h"
+
+static struct vmm *vmm_of(struct ctlsock *s)
+{
+	return container_of(s, struct vmm, sock);
+}
+
+/* Answer @seq. @error 0 or an errno, @fd passed along unless -1. */
+static void reply(struct vmm *v, uint64_t seq, int error, const char *detail,
+		  int fd)
+{
+	struct ctl_reply r = {
+		.h = { .magic = CTL_MAGIC, .type = CTL_REPLY, .seq = seq },
+		.error = error,
+		.nr_fds = fd >= 0,
+	};
+
+	if (error)
+		snprintf(r.detail, sizeof(r.detail), "%s", detail);
+	vmm_status(v, &r.status);
+	ctlsock_send(&v->sock, &r, sizeof(r), &fd, fd >= 0);
+}
+
+static void reply_err(struct vmm *v, uint64_t seq, const struct err *err)
+{
+	char detail[sizeof(err->msg) + sizeof(err->hint) + 4];
+
+	snprintf(detail, sizeof(detail), "%s%s%s", err->msg,
+		 *err->hint ? "; " : "", err->hint);
+	reply(v, seq, err->sys ? err->sys : EINVAL, detail, -1);
+}
+
+static int check_disk(const struct ctl_disk *d, unsigned int i, struct err *err)
+{
+	switch (d->kind) {
+	case CTL_DISK_RAW:
+		if (d->nr_fds == 1)
+			return 0;
+		break;
+	case CTL_DISK_COW:
+		if (d->nr_fds >= 2 && d->nr_fds <= CTL_MAX_LAYERS)
+			return 0;
+		break;
+	default:
+		return err_set(err, ERR_USAGE, "disk %u: unknown kind %u",
+			       i + 1, d->kind);
+	}
+	return err_set(err, ERR_USAGE, "disk %u: %u files", i + 1, d->nr_fds);
+}
+
+/* @param need how many descriptors have to come with it */
+static int check_config(const struct ctl_config *c, size_t *need,
+			struct err *err)
+{
+	if (c->ram < CTL_RAM_MIN || c->ram > CTL_RAM_MAX || c->ram % (2 * MIB))
+		return err_set(err, ERR_USAGE, "memory: %llu bytes is not 128 "
+			       "MiB to 16 GiB in steps of 2 MiB",
+			       (unsigned long long)c->ram);
+	if (c->vcpus < 1 || c->vcpus > CTL_MAX_VCPUS)
+		return err_set(err, ERR_USAGE, "vCPUs: %u is not 1 to %d",
+			       c->vcpus, CTL_MAX_VCPUS);
+	if (c->nr_initrds > CTL_MAX_INITRDS || c->nr_disks > CTL_MAX_DISKS)
+		return err_set(err, ERR_USAGE, "too many initrds or disks");
+	if (c->guest_cid < 3)	/* 0 to 2 are reserved: virtio 1.2, 5.10.4 */
+		return err_set(err, ERR_USAGE, "guest CID: %u is reserved",
+			       c->guest_cid);
+	if (!memchr(c->cmdline, 0, sizeof(c->cmdline)))
+		return err_set(err, ERR_USAGE, "kernel command line: longer "
+			       "than %zu bytes", sizeof(c->cmdline) - 1);
+	*need = 4 + c->nr_initrds;
+	for (unsigned int i = 0; i < c->nr_disks; i++) {
+		if (check_disk(&c->disks[i], i, err) < 0)
+			return -1;
+		*need += c->disks[i].nr_fds;
+	}
+	return 0;
+}
+
+static void configure(struct vmm *v, const struct ctl_config *c, int *fds,
+		      size_t nfds)
+{
+	struct vmm_config cfg = {
+		.c = c,
+		.kvm = fds[0], .kernel = fds[1], .log = fds[2],
+		.exit_record = fds[3],
+	};
+	struct err err = ERR_INIT;
+	int rc;
+
+	for (size_t i = 4; i < nfds; i++) {
+		if (i - 4 < c->nr_initrds)
+			cfg.initrds[i - 4] = fds[i];
+		else
+			cfg.disks[i - 4 - c->nr_initrds] = fds[i];
+	}
+	rc = vmm_configure(v, &cfg, &err);
+	close(cfg.kernel);
+	for (size_t i = 0; i < c->nr_initrds; i++)
+		close(cfg.initrds[i]);
+	for (size_t i = 0; i < nfds - 4 - c->nr_initrds; i++)
+		if (cfg.disks[i] >= 0)
+			close(cfg.disks[i]);
+	if (rc < 0) {
+		reply_err(v, c->h.seq, &err);
+		vmm_end(v, CTL_EXIT_SETUP, err.msg);
+		return;
+	}
+	reply(v, c->h.seq, 0, "", -1);
+}
+
+/* The fds are taken over if it returns true. */
+static bool on_config(struct vmm *v, const void *msg, size_t len, int *fds,
+		      size_t nfds)
+{
+	const struct ctl_config *c = msg;
+	struct err err = ERR_INIT;
+	size_t need = 0;
+
+	if (len != sizeof(*c))
+		return false;
+	if (v->state != CTL_STATE_NEW)
+		err_set(&err, ERR_STATE, "configured already");
+	else if (check_config(c, &need, &err) == 0 && need != nfds)
+		err_set(&err, ERR_USAGE, "%zu descriptors, %zu are needed",
+			nfds, need);
+	if (err.code) {
+		for (size_t i = 0; i < nfds; i++)
+			close(fds[i]);
+		reply_err(v, c->h.seq, &err);
+		return true;
+	}
+	configure(v, c, fds, nfds);
+	return true;
+}
+
+static void on_pause(struct vmm *v, uint64_t seq)
+{
+	struct err err = ERR_INIT;
+
+	if (vmm_pause(v, &err) < 0)
+		reply_err(v, seq, &err);
+	else
+		reply(v, seq, 0, "", -1);
+}
+
+static void on_console(struct vmm *v, uint64_t seq)
+{
+	int fd = console_attach(&v->dev.console);
+
+	if (fd < 0) {
+		reply(v, seq, errno, "console: cannot attach", -1);
+		return;
+	}
+	reply(v, seq, 0, "", fd);
+	close(fd);
+}
+
+/* The vsock device's answer; it is locked. */
+static void on_connected(void *arg, uint64_t seq, int error, int fd)
+{
+	struct vmm *v = arg;
+
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "connection into the guest: %s",
+		 strerror(error));
+	reply(v, seq, error, detail, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool on_connect(struct vmm *v, const void *msg, size_t len)
+{
+	const struct ctl_connect *c = msg;
+	int rc;
+
+	if (len != sizeof(*c))
+		return false;
+	rc = vsock_connect(&v->dev.vsock, c->port, c->timeout_ms, on_connected,
+			   v, c->h.seq);
+	if (rc < 0)
+		reply(v, c->h.seq, -rc, "too many connections to the guest",
+		      -1);
+	return true;
+}
+
+static void on_quit(struct vmm *v, uint64_t seq)
+{
+	struct err err = ERR_INIT;
+
+	if (vmm_quiesce(v, &err) < 0)
+		reply_err(v, seq, &err);
+	else
+		reply(v, seq, 0, "", -1);
+	vmm_end(v, CTL_EXIT_QUIT, err.msg);
+}
+
+/* Requests of a header alone, and CTL_CONNECT. */
+static bool dispatch(struct vmm *v, const void *msg, size_t len)
+{
+	const struct ctl_header *h = msg;
+	bool live = v->state == CTL_STATE_RUNNING ||
+		    v->state == CTL_STATE_PAUSED;
+
+	if (h->type != CTL_CONNECT && len != sizeof(*h))
+		return false;
+	if (!live && h->type != CTL_STATUS && h->type != CTL_QUIT) {
+		reply(v, h->seq, ENXIO, "no guest runs here", -1);
+		return true;
+	}
+	switch (h->type) {
+	case CTL_STATUS:
+		reply(v, h->seq, 0, "", -1);
+		return true;
+	case CTL_PAUSE:
+		on_pause(v, h->seq);
+		return true;
+	case CTL_RESUME:
+		vmm_resume(v);
+		reply(v, h->seq, 0, "", -1);
+		return true;
+	case CTL_CONNECT:
+		return on_connect(v, msg, len);
+	case CTL_CONSOLE:
+		on_console(v, h->seq);
+		return true;
+	case CTL_QUIT:
+		on_quit(v, h->seq);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool on_message(struct ctlsock *s, const void *msg, size_t len,
+		       const int *fds, size_t nfds)
+{
+	const struct ctl_header *h = msg;
+	bool ok;
+
+	if (h->type == CTL_CONFIG) {
+		ok = on_config(vmm_of(s), msg, len, (int *)fds, nfds);
+		if (ok)
+			return true;
+	} else {
+		ok = nfds == 0 && dispatch(vmm_of(s), msg, len);
+	}
+	for (size_t i = 0; i < nfds; i++)
+		close(fds[i]);
+	if (!ok)
+		log_warn("control: a request that is none (type %u, %zu bytes)",
+			 h->type, len);
+	return ok;
+}
+
+/* Whoever waits for an answer now is not the one that asked. */
+static void on_gone(struct ctlsock *s)
+{
+	struct vmm *v = vmm_of(s);
+
+	if (v->devices_ready && v->dev.vsock_ready)
+		vsock_cancel(&v->dev.vsock, v);
+}
+
+const struct ctlsock_ops request_ops = {
+	.message = on_message,
+	.gone = on_gone,
+};

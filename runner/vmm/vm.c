@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/vm.c - the virtual machine: RAM, buses, vCPUs, its end
+ *
+ * Owns the parts that every guest has; devices are added by others.  Runs in
+ * podflare-vmm on the main thread; vCPU threads only report the end.
+ */
+#include "runner/vmm/vm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void on_ended(struct vcpu_env *env, enum ctl_exit_reason reason,
+		     const char *detail)
+{
+	vm_report_end(container_of(env, struct vm, env), reason, detail);
+}
+
+int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
+{
+	*vm = (struct vm){
+		.nr_vcpus = vcpus,
+		.kvm = KVM_INIT,
+		.end_fd = -1,
+	};
+	if (vcpus < 1 || vcpus > CTL_MAX_VCPUS)
+		return err_set(err, ERR_USAGE, "vCPUs: %u is not 1 to %d",
+			       vcpus, CTL_MAX_VCPUS);
+	for (unsigned int i = 0; i < CTL_MAX_VCPUS; i++)
+		vm->vcpus[i] = (struct vcpu)VCPU_INIT;
+	pthread_mutex_init(&vm->end_lock, NULL);
+	vcpu_gate_init(&vm->gate);
+	vm->env = (struct vcpu_env){
+		.pio = &vm->pio,
+		.mmio = &vm->mmio,
+		.gate = &vm->gate,
+		.ended = on_ended,
+	};
+	return memory_init(&vm->mem, ram, err);
+}
+
+int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err)
+{
+	if (kvm_create(&vm->kvm, kvm_fd, &vm->mem, err) < 0)
+		return -1;
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0) {
+		err_sys(err, errno, "kvm: event");
+		vm_close_kvm(vm);
+		return -1;
+	}
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (vcpu_create(&vm->vcpus[i], i, &vm->kvm, &vm->env,
+				err) < 0 ||
+		    cpu_setup(&vm->vcpus[i], &vm->kvm, vm->nr_vcpus, err) < 0) {
+			vm_close_kvm(vm);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void vm_close_kvm(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(&vm->vcpus[i]);
+	if (vm->end_fd >= 0)
+		close(vm->end_fd);
+	vm->end_fd = -1;
+	kvm_destroy(&vm->kvm);
+}
+
+int vm_start(struct vm *vm, struct err *err)
+{
+	if (cpu_enter_at(&vm->vcpus[0], &vm->entry, err) < 0)
+		return -1;
+	vm->gate.closed = true;
+	vm->paused = true;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		if (vcpu_start(&vm->vcpus[i], err) < 0)
+			return -1;	/* vm_stop() ends those that started */
+	return 0;
+}
+
+int vm_pause(struct vm *vm, struct err *err)
+{
+	if (vm->paused)
+		return 0;
+	if (vcpu_park_all(vm->vcpus, vm->nr_vcpus, err) < 0)
+		return -1;
+	vm->paused = true;
+	return 0;
+}
+
+void vm_resume(struct vm *vm)
+{
+	if (!vm->paused)
+		return;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		cpu_clock_was_stopped(&vm->vcpus[i]);
+	vm->paused = false;
+	vcpu_release_all(vm->vcpus, vm->nr_vcpus);
+}
+
+void vm_stop(struct vm *vm)
+{
+	vcpu_stop_all(vm->vcpus, vm->nr_vcpus);
+}
+
+void vm_free(struct vm *vm)
+{
+	vm_stop(vm);
+	vm_close_kvm(vm);
+	memory_free(&vm->mem);
+}
+
+void vm_report_end(struct vm *vm, enum ctl_exit_reason reason,
+		   const char *detail)
+{
+	pthread_mutex_lock(&vm->end_lock);
+	if (vm->end.reason == CTL_EXIT_NONE) {
+		vm->end.reason = reason;
+		snprintf(vm->end.detail, sizeof(vm->end.detail), "%s", detail);
+		eventfd_write(vm->end_fd, 1);
+	}
+	pthread_mutex_unlock(&vm->end_lock);
+}
+
+struct vm_end vm_end(struct vm *vm)
+{
+	struct vm_end end;
+
+	pthread_mutex_lock(&vm->end_lock);
+	end = vm->end;
+	pthread_mutex_unlock(&vm->end_lock);
+	return end;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/vm.h - the virtual machine: RAM, buses, vCPUs, its end
+ *
+ * Theory of operation: two kinds of things live in here.  Plain memory: RAM,
+ * buses, where the boot processor starts, how it ended.  And what belongs to
+ * the process: KVM's descriptors, the vCPUs' maps and threads, the eventfd.
+ * vm_open_kvm() makes all of the second kind, so that a child of fork(2) can
+ * drop what it inherited and make its own.
+ */
+#ifndef PODFLARE_VMM_VM_H
+#define PODFLARE_VMM_VM_H
+
+#include "runner/vmm/bus.h"
+#include "runner/vmm/control.h"
+#include "runner/vmm/kvm.h"
+#include "runner/vmm/memory.h"
+#include "runner/vmm/vcpu.h"
+#include "runner/vmm/x86/cpu.h"
+
+/* How the guest came to an end; the first report counts. */
+struct vm_end {
+	enum ctl_exit_reason reason;	/* CTL_EXIT_NONE: it has not */
+	char detail[sizeof(((struct ctl_exit *)NULL)->detail)];
+};
+
+struct vm {
+	struct guest_memory mem;
+	struct bus pio, mmio;
+	unsigned int nr_vcpus;
+	struct cpu_entry entry;		/* of the boot processor */
+	bool paused;			/* main thread's view */
+	pthread_mutex_t end_lock;	/* guards end */
+	struct vm_end end;
+
+	struct kvm kvm;
+	struct vcpu_gate gate;
+	struct vcpu_env env;
+	struct vcpu vcpus[CTL_MAX_VCPUS];
+	int end_fd;			/* eventfd: end was set */
+};
+
+/* RAM and buses, no KVM yet. Return: 0, or -1 with @err, nothing to free. */
+int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err);
+/* Stop, close, unmap everything. */
+void vm_free(struct vm *vm);
+
+/* Make the VM and its vCPUs as they are before their first instruction.
+ * @param kvm_fd /dev/kvm, stays the caller's. Return: 0, or -1 with @err. */
+int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err);
+void vm_close_kvm(struct vm *vm);
+/* Put the boot processor at vm->entry and start the threads; paused, until
+ * vm_resume(). Return: 0, or -1 with @err. */
+int vm_start(struct vm *vm, struct err *err);
+/* All vCPUs are parked, their registers whole, when it returns.
+ * Return: 0 (also when paused already), or -1 with @err and running on. */
+int vm_pause(struct vm *vm, struct err *err);
+void vm_resume(struct vm *vm);
+/* End all vCPU threads, for good. */
+void vm_stop(struct vm *vm);
+
+/* Say that the guest has ended. Any thread. @param detail copied */
+void vm_report_end(struct vm *vm, enum ctl_exit_reason reason,
+		   const char *detail);
+/* Return: how it ended; reason CTL_EXIT_NONE while it runs. Any thread. */
+struct vm_end vm_end(struct vm *vm);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/vmm.h - the whole of one podflare-vmm process
+ *
+ * Made of the loop, the control socket, the VM and its devices.  Everything is
+ * in one struct that is allocated once, before the guest starts.
+ */
+#ifndef PODFLARE_VMM_VMM_H
+#define PODFLARE_VMM_VMM_H
+
+#include "runner/vmm/ctlsock.h"
+#include "runner/vmm/devices.h"
+#include "runner/vmm/vm.h"
+
+#define VMM_ORPHAN_MS 60000	/* without a CTL_CONFIG for so long: give up */
+
+/* A CTL_CONFIG that was checked, with its descriptors; what is taken out of it
+ * is set to -1. */
+struct vmm_config {
+	const struct ctl_config *c;
+	int kvm, kernel, log, exit_record;
+	int initrds[CTL_MAX_INITRDS];
+	int disks[CTL_MAX_DISKS * CTL_MAX_LAYERS];
+};
+
+struct vmm {
+	struct loop loop;
+	struct ctlsock sock;
+	struct loop_watch signals;	/* signalfd: SIGTERM */
+	struct loop_watch ended;	/* vm.end_fd */
+	struct loop_timer orphan;
+	struct loop_timer events;	/* due now: events wait to be sent */
+	bool agent_up_event, disk_full_event;
+
+	enum ctl_state state;
+	uint64_t config_ns, agent_up_ns;	/* CLOCK_MONOTONIC; 0: not yet */
+	struct ctl_exit exit;
+	int kvm_fd, log_fd, exit_fd;
+	bool vm_ready, devices_ready;
+	struct vm vm;
+	struct devices dev;
+};
+
+/* @param listen_fd the control socket. Return: 0, or -1 with @err. */
+int vmm_init(struct vmm *v, int listen_fd, struct err *err);
+void vmm_free(struct vmm *v);
+
+/* Build the guest and let it run. Return: 0, or -1 with @err: the VMM can only
+ * be ended then. */
+int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err);
+int vmm_pause(struct vmm *v, struct err *err);
+void vmm_resume(struct vmm *v);
+/* Stop the vCPUs for good, write out the console, flush the disks.
+ * Return: 0, or -1 with @err: what the guest had flushed is safe still. */
+int vmm_quiesce(struct vmm *v, struct err *err);
+/* The end: vmm_quiesce(), write the exit record, send CTL_EV_EXIT, stop the
+ * loop. Once; later calls do nothing. */
+void vmm_end(struct vmm *v, enum ctl_exit_reason reason, const char *detail);
+void vmm_status(struct vmm *v, struct ctl_status *st);
+
+#endif
