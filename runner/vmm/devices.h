@@ -10,6 +10,7 @@
 #define PODFLARE_VMM_DEVICES_H
 
 #include "runner/vmm/console.h"
+#include "runner/vmm/control.h"
 #include "runner/vmm/cowfile.h"
 #include "runner/vmm/disk.h"
 #include "runner/vmm/virtio-blk.h"

@@ -1,15 +1,9 @@
 # runner/vmm/local.mk - the virtual machine monitor
 noinst_LIBRARIES += libvmm.a
 
-# Everything but main(), so that the unit tests link it as well.
+# KVM, CPUs, boot, control: everything but main(), for the unit tests' sake.
 libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 libvmm_a_SOURCES = \
-	runner/vmm/bus.c \
-	runner/vmm/bus.h \
-	runner/vmm/console-log.c \
-	runner/vmm/console-log.h \
-	runner/vmm/console.c \
-	runner/vmm/console.h \
 	runner/vmm/control.h \
 	runner/vmm/ctlsock.c \
 	runner/vmm/ctlsock.h \
@@ -17,20 +11,15 @@ libvmm_a_SOURCES = \
 	runner/vmm/devices.h \
 	runner/vmm/exitrec.c \
 	runner/vmm/exitrec.h \
-	runner/vmm/irq.c \
-	runner/vmm/irq.h \
 	runner/vmm/kvm.c \
 	runner/vmm/kvm.h \
-	runner/vmm/memory.c \
-	runner/vmm/memory.h \
 	runner/vmm/request.c \
 	runner/vmm/request.h \
-	runner/vmm/serial.c \
-	runner/vmm/serial.h \
 	runner/vmm/vcpu-exit.c \
 	runner/vmm/vcpu-exit.h \
 	runner/vmm/vcpu.c \
 	runner/vmm/vcpu.h \
+	runner/vmm/vm-end.h \
 	runner/vmm/vm.c \
 	runner/vmm/vm.h \
 	runner/vmm/vmm.c \
@@ -57,10 +46,29 @@ libvmm_a_SOURCES = \
 noinst_LIBRARIES += libvmmdev.a
 libvmmdev_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 libvmmdev_a_SOURCES = \
-	runner/vmm/cowfile.c runner/vmm/cowfile.h \
-	runner/vmm/cowio.c runner/vmm/cowio.h \
-	runner/vmm/disk.c runner/vmm/disk.h \
-	runner/vmm/virtio-blk.c runner/vmm/virtio-blk.h \
-	runner/vmm/virtio-mmio.c runner/vmm/virtio-mmio.h \
-	runner/vmm/virtio-regs.c runner/vmm/virtio-regs.h \
-	runner/vmm/virtq.c runner/vmm/virtq.h
+	runner/vmm/bus.c \
+	runner/vmm/bus.h \
+	runner/vmm/console-log.c \
+	runner/vmm/console-log.h \
+	runner/vmm/console.c \
+	runner/vmm/console.h \
+	runner/vmm/cowfile.c \
+	runner/vmm/cowfile.h \
+	runner/vmm/cowio.c \
+	runner/vmm/cowio.h \
+	runner/vmm/disk.c \
+	runner/vmm/disk.h \
+	runner/vmm/irq.c \
+	runner/vmm/irq.h \
+	runner/vmm/memory.c \
+	runner/vmm/memory.h \
+	runner/vmm/serial.c \
+	runner/vmm/serial.h \
+	runner/vmm/virtio-blk.c \
+	runner/vmm/virtio-blk.h \
+	runner/vmm/virtio-mmio.c \
+	runner/vmm/virtio-mmio.h \
+	runner/vmm/virtio-regs.c \
+	runner/vmm/virtio-regs.h \
+	runner/vmm/virtq.c \
+	runner/vmm/virtq.h

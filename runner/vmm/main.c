@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "common/log.h"
+#include "runner/vmm/request.h"
 #include "runner/vmm/vmm.h"
 
 /* Only SIGTERM ends a VMM: a closed terminal or Ctrl-C in the shell that
@@ -39,7 +40,7 @@ static int run(struct err *err)
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return err_set(err, ERR_NO_MEMORY, "out of memory");
-	if (vmm_init(v, CTL_LISTEN_FD, err) == 0) {
+	if (vmm_init(v, CTL_LISTEN_FD, &request_ops, err) == 0) {
 		rc = loop_run(&v->loop);
 		if (rc < 0)
 			err_set(err, ERR_FAILED, "event loop");

@@ -43,10 +43,10 @@ static void handle_mmio(struct vcpu *v)
 }
 
 static void PRINTF(3, 4)
-report(struct vcpu *v, enum ctl_exit_reason reason, const char *fmt, ...)
+report(struct vcpu *v, enum vm_end_reason reason, const char *fmt, ...)
 {
 	struct kvm_regs regs = { 0 };
-	char what[128], detail[sizeof(((struct ctl_exit *)NULL)->detail)];
+	char what[128], detail[VM_END_DETAIL];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -64,14 +64,14 @@ static bool handle_system_event(struct vcpu *v)
 
 	switch (type) {
 	case KVM_SYSTEM_EVENT_SHUTDOWN:
-		v->env->ended(v->env, CTL_EXIT_POWEROFF, "");
+		v->env->ended(v->env, VM_END_POWEROFF, "");
 		return false;
 	case KVM_SYSTEM_EVENT_RESET:
 	case KVM_SYSTEM_EVENT_CRASH:
-		v->env->ended(v->env, CTL_EXIT_RESET, "");
+		v->env->ended(v->env, VM_END_RESET, "");
 		return false;
 	default:
-		report(v, CTL_EXIT_KVM, "unknown system event %u", type);
+		report(v, VM_END_KVM, "unknown system event %u", type);
 		return false;
 	}
 }
@@ -91,27 +91,27 @@ bool vcpu_handle_exit(struct vcpu *v)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return true;
 	case KVM_EXIT_SHUTDOWN:
-		report(v, CTL_EXIT_SHUTDOWN, "triple fault");
+		report(v, VM_END_SHUTDOWN, "triple fault");
 		return false;
 	case KVM_EXIT_SYSTEM_EVENT:
 		return handle_system_event(v);
 	case KVM_EXIT_FAIL_ENTRY:
-		report(v, CTL_EXIT_KVM, "the CPU refused to enter the guest, "
+		report(v, VM_END_KVM, "the CPU refused to enter the guest, "
 		       "reason 0x%llx", (unsigned long long)
 		       run->fail_entry.hardware_entry_failure_reason);
 		return false;
 	case KVM_EXIT_INTERNAL_ERROR:
-		report(v, CTL_EXIT_KVM, "KVM internal error %u",
+		report(v, VM_END_KVM, "KVM internal error %u",
 		       run->internal.suberror);
 		return false;
 	default:
-		report(v, CTL_EXIT_KVM, "unknown KVM exit %u", run->exit_reason);
+		report(v, VM_END_KVM, "unknown KVM exit %u", run->exit_reason);
 		return false;
 	}
 }
 
 void vcpu_report_failure(struct vcpu *v, int sys)
 {
-	report(v, CTL_EXIT_KVM, "KVM_RUN: %s, exit reason %u", strerror(sys),
+	report(v, VM_END_KVM, "KVM_RUN: %s, exit reason %u", strerror(sys),
 	       v->run->exit_reason);
 }

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 
 #include "runner/vmm/bus.h"
-#include "runner/vmm/control.h"
 #include "runner/vmm/kvm.h"
+#include "runner/vmm/vm-end.h"
 
 #define VCPU_SIGNAL SIGUSR1	/* wakes a thread out of KVM_RUN */
 
@@ -38,7 +38,7 @@ struct vcpu_env {
 	struct vcpu_gate *gate;
 	/* The guest has come to an end; any thread, may come more than once.
 	 * @param detail one line, copied */
-	void (*ended)(struct vcpu_env *env, enum ctl_exit_reason reason,
+	void (*ended)(struct vcpu_env *env, enum vm_end_reason reason,
 		      const char *detail);
 };
 

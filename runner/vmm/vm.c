@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_ended(struct vcpu_env *env, enum ctl_exit_reason reason,
+static void on_ended(struct vcpu_env *env, enum vm_end_reason reason,
 		     const char *detail)
 {
 	vm_report_end(container_of(env, struct vm, env), reason, detail);
@@ -25,10 +25,10 @@ int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
 		.kvm = KVM_INIT,
 		.end_fd = -1,
 	};
-	if (vcpus < 1 || vcpus > CTL_MAX_VCPUS)
+	if (vcpus < 1 || vcpus > VM_VCPUS_MAX)
 		return err_set(err, ERR_USAGE, "vCPUs: %u is not 1 to %d",
-			       vcpus, CTL_MAX_VCPUS);
-	for (unsigned int i = 0; i < CTL_MAX_VCPUS; i++)
+			       vcpus, VM_VCPUS_MAX);
+	for (unsigned int i = 0; i < VM_VCPUS_MAX; i++)
 		vm->vcpus[i] = (struct vcpu)VCPU_INIT;
 	pthread_mutex_init(&vm->end_lock, NULL);
 	vcpu_gate_init(&vm->gate);
@@ -116,11 +116,11 @@ void vm_free(struct vm *vm)
 	memory_free(&vm->mem);
 }
 
-void vm_report_end(struct vm *vm, enum ctl_exit_reason reason,
+void vm_report_end(struct vm *vm, enum vm_end_reason reason,
 		   const char *detail)
 {
 	pthread_mutex_lock(&vm->end_lock);
-	if (vm->end.reason == CTL_EXIT_NONE) {
+	if (vm->end.reason == VM_END_NONE) {
 		vm->end.reason = reason;
 		snprintf(vm->end.detail, sizeof(vm->end.detail), "%s", detail);
 		eventfd_write(vm->end_fd, 1);

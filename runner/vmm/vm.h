@@ -12,17 +12,12 @@
 #define PODFLARE_VMM_VM_H
 
 #include "runner/vmm/bus.h"
-#include "runner/vmm/control.h"
 #include "runner/vmm/kvm.h"
 #include "runner/vmm/memory.h"
 #include "runner/vmm/vcpu.h"
 #include "runner/vmm/x86/cpu.h"
 
-/* How the guest came to an end; the first report counts. */
-struct vm_end {
-	enum ctl_exit_reason reason;	/* CTL_EXIT_NONE: it has not */
-	char detail[sizeof(((struct ctl_exit *)NULL)->detail)];
-};
+#define VM_VCPUS_MAX 8
 
 struct vm {
 	struct guest_memory mem;
@@ -31,12 +26,12 @@ struct vm {
 	struct cpu_entry entry;		/* of the boot processor */
 	bool paused;			/* main thread's view */
 	pthread_mutex_t end_lock;	/* guards end */
-	struct vm_end end;
+	struct vm_end end;		/* the first report of it */
 
 	struct kvm kvm;
 	struct vcpu_gate gate;
 	struct vcpu_env env;
-	struct vcpu vcpus[CTL_MAX_VCPUS];
+	struct vcpu vcpus[VM_VCPUS_MAX];
 	int end_fd;			/* eventfd: end was set */
 };
 
@@ -60,9 +55,9 @@ void vm_resume(struct vm *vm);
 void vm_stop(struct vm *vm);
 
 /* Say that the guest has ended. Any thread. @param detail copied */
-void vm_report_end(struct vm *vm, enum ctl_exit_reason reason,
+void vm_report_end(struct vm *vm, enum vm_end_reason reason,
 		   const char *detail);
-/* Return: how it ended; reason CTL_EXIT_NONE while it runs. Any thread. */
+/* Return: how it ended; reason VM_END_NONE while it runs. Any thread. */
 struct vm_end vm_end(struct vm *vm);
 
 #endif

@@ -17,9 +17,12 @@
 #include <unistd.h>
 
 #include "runner/vmm/exitrec.h"
-#include "runner/vmm/request.h"
 #include "runner/vmm/x86/acpi.h"
 #include "runner/vmm/x86/boot.h"
+
+_Static_assert(CTL_MAX_VCPUS == VM_VCPUS_MAX, "vCPUs");
+_Static_assert(CTL_MAX_INITRDS == BOOT_INITRDS_MAX, "initrds");
+_Static_assert(CTL_MAX_DISKS + 2 <= LAYOUT_VIRTIO_MAX, "devices");
 
 static void on_signal(struct loop_watch *w, uint32_t events)
 {
@@ -30,12 +33,29 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 		vmm_end(v, CTL_EXIT_QUIT, "SIGTERM");
 }
 
+static enum ctl_exit_reason exit_reason(enum vm_end_reason reason)
+{
+	switch (reason) {
+	case VM_END_NONE:
+		break;
+	case VM_END_POWEROFF:
+		return CTL_EXIT_POWEROFF;
+	case VM_END_RESET:
+		return CTL_EXIT_RESET;
+	case VM_END_SHUTDOWN:
+		return CTL_EXIT_SHUTDOWN;
+	case VM_END_KVM:
+		return CTL_EXIT_KVM;
+	}
+	BUG("an end without a reason");
+}
+
 static void on_ended(struct loop_watch *w, uint32_t events)
 {
 	struct vmm *v = container_of(w, struct vmm, ended);
 	struct vm_end end = vm_end(&v->vm);
 
-	vmm_end(v, end.reason, end.detail);
+	vmm_end(v, exit_reason(end.reason), end.detail);
 }
 
 /* Whoever started us is gone, or never meant to use us. */
@@ -109,7 +129,8 @@ static int watch_signals(struct vmm *v, struct err *err)
 	return 0;
 }
 
-int vmm_init(struct vmm *v, int listen_fd, struct err *err)
+int vmm_init(struct vmm *v, int listen_fd, const struct ctlsock_ops *ops,
+	     struct err *err)
 {
 	*v = (struct vmm){
 		.signals = { .fd = -1, .cb = on_signal },
@@ -122,8 +143,7 @@ int vmm_init(struct vmm *v, int listen_fd, struct err *err)
 	if (loop_init(&v->loop, err) < 0)
 		return -1;
 	if (watch_signals(v, err) < 0 ||
-	    ctlsock_init(&v->sock, &v->loop, listen_fd, &request_ops,
-			 err) < 0) {
+	    ctlsock_init(&v->sock, &v->loop, listen_fd, ops, err) < 0) {
 		loop_free(&v->loop);
 		return -1;
 	}

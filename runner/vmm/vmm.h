@@ -41,8 +41,10 @@ struct vmm {
 	struct devices dev;
 };
 
-/* @param listen_fd the control socket. Return: 0, or -1 with @err. */
-int vmm_init(struct vmm *v, int listen_fd, struct err *err);
+/* @param listen_fd the control socket, @ops what is done with its messages
+ * Return: 0, or -1 with @err. */
+int vmm_init(struct vmm *v, int listen_fd, const struct ctlsock_ops *ops,
+	     struct err *err);
 void vmm_free(struct vmm *v);
 
 /* Build the guest and let it run. Return: 0, or -1 with @err: the VMM can only

@@ -24,9 +24,13 @@ struct aml_mark {
 	size_t at;		/* of its length field */
 };
 
+/* Append as it is; integers little-endian. */
 void aml_bytes(struct aml *a, const void *data, size_t n);
+/* One byte. */
 void aml_u8(struct aml *a, uint8_t v);
+/* Two bytes. */
 void aml_u16(struct aml *a, uint16_t v);
+/* Four bytes. */
 void aml_u32(struct aml *a, uint32_t v);
 
 /* Scope(\PATH), Device(NAME): @name is "_SB_" or "V000", four characters. */

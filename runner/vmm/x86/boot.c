@@ -12,11 +12,9 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "runner/vmm/control.h"
 #include "runner/vmm/x86/image.h"
 #include "runner/vmm/x86/layout.h"
 
-#define INITRDS_MAX CTL_MAX_INITRDS
 #define LOADER_UNDEFINED 0xff
 #define HEADER_MAGIC 0x53726448	/* "HdrS" */
 #define SETUP_RNG_SEED_TYPE 9	/* SETUP_RNG_SEED, Linux 6.0 */
@@ -52,15 +50,15 @@ static int load_initrds(const struct guest_memory *m,
 			struct boot_params *bp, struct err *err)
 {
 	uint64_t total = 0, top, at, room = MIN(m->ram, LAYOUT_HOLE_START);
-	struct image img[INITRDS_MAX];
-	char names[INITRDS_MAX][16];
+	struct image img[BOOT_INITRDS_MAX];
+	char names[BOOT_INITRDS_MAX][16];
 
 	bp->hdr.ramdisk_image = bp->hdr.ramdisk_size = 0;
 	if (f->nr_initrds == 0)
 		return 0;
-	if (f->nr_initrds > INITRDS_MAX)
+	if (f->nr_initrds > BOOT_INITRDS_MAX)
 		return err_set(err, ERR_USAGE, "initrd: more than %d",
-			       INITRDS_MAX);
+			       BOOT_INITRDS_MAX);
 	for (unsigned int i = 0; i < f->nr_initrds; i++) {
 		snprintf(names[i], sizeof(names[i]), "initrd %u", i + 1);
 		if (image_open(&img[i], f->initrds[i], names[i], err) < 0)

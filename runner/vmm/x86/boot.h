@@ -9,6 +9,8 @@
 #include "runner/vmm/memory.h"
 #include "runner/vmm/x86/cpu.h"
 
+#define BOOT_INITRDS_MAX 4
+
 struct boot_files {
 	int kernel;		/* bzImage or vmlinux; not owned, nor are... */
 	const int *initrds;	/* ... these; they are put one behind the other */

@@ -30,9 +30,9 @@ static void power_write(struct bus_region *r, uint64_t off, const void *data,
 		return;
 	if (off == POWER_SLEEP_CONTROL && (v & SLEEP_ENABLE) &&
 	    SLEEP_TYPE(v) == POWER_S5)
-		p->env->ended(p->env, CTL_EXIT_POWEROFF, "");
+		p->env->ended(p->env, VM_END_POWEROFF, "");
 	else if (off == POWER_RESET && v == POWER_RESET_VALUE)
-		p->env->ended(p->env, CTL_EXIT_RESET, "");
+		p->env->ended(p->env, VM_END_RESET, "");
 }
 
 static const struct bus_ops power_ops = {
