@@ -20,6 +20,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_run,
 	&cmd_exec,
 	&cmd_shell,
+	&cmd_cp,
 	&cmd_ls,
 	&cmd_show,
 	&cmd_logs,

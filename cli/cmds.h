@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 
 extern const struct cmd cmd_console;
+extern const struct cmd cmd_cp;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_dial_stdio;
 extern const struct cmd cmd_exec;

@@ -15,6 +15,7 @@ libcli_a_SOURCES = \
 	cli/client.c \
 	cli/client.h \
 	cli/cmd-console.c \
+	cli/cmd-cp.c \
 	cli/cmd-create.c \
 	cli/cmd-dial-stdio.c \
 	cli/cmd-exec.c \
@@ -32,10 +33,22 @@ libcli_a_SOURCES = \
 	cli/cmds.h \
 	cli/console.c \
 	cli/console.h \
+	cli/cp-pack.c \
+	cli/cp-pack.h \
+	cli/cp-path.c \
+	cli/cp-path.h \
+	cli/cp-stat.c \
+	cli/cp-stat.h \
 	cli/create.c \
 	cli/create.h \
 	cli/exec.c \
 	cli/exec.h \
+	cli/extract-entry.c \
+	cli/extract-entry.h \
+	cli/extract-path.c \
+	cli/extract-path.h \
+	cli/extract.c \
+	cli/extract.h \
 	cli/host.c \
 	cli/host.h \
 	cli/message.c \
@@ -61,4 +74,6 @@ libcli_a_SOURCES = \
 	cli/term.c \
 	cli/term.h \
 	cli/text.c \
-	cli/text.h
+	cli/text.h \
+	cli/xfer.c \
+	cli/xfer.h
