@@ -70,5 +70,15 @@ libvmmdev_a_SOURCES = \
 	runner/vmm/virtio-mmio.h \
 	runner/vmm/virtio-regs.c \
 	runner/vmm/virtio-regs.h \
+	runner/vmm/virtio-rng.c \
+	runner/vmm/virtio-rng.h \
+	runner/vmm/virtio-vsock.c \
+	runner/vmm/virtio-vsock.h \
 	runner/vmm/virtq.c \
-	runner/vmm/virtq.h
+	runner/vmm/virtq.h \
+	runner/vmm/vsock-conn.c \
+	runner/vmm/vsock-conn.h \
+	runner/vmm/vsock-sock.c \
+	runner/vmm/vsock-sock.h \
+	runner/vmm/vsock-table.c \
+	runner/vmm/vsock-table.h

@@ -244,6 +244,21 @@ void virtq_skip(struct virtq_span *s, uint64_t n)
 	}
 }
 
+struct virtq_span virtq_take(struct virtq_span *s, uint64_t n,
+			     struct iovec *iov)
+{
+	struct virtq_span front = { .iov = iov };
+
+	while (front.len < n && s->nr > 0) {
+		size_t part = MIN(n - front.len, s->iov->iov_len);
+
+		iov[front.nr++] = (struct iovec){ s->iov->iov_base, part };
+		front.len += part;
+		span_advance(s, part);
+	}
+	return front;
+}
+
 void virtq_cut(struct virtq_span *s, uint64_t n)
 {
 	unsigned int i;

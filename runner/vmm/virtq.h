@@ -78,6 +78,10 @@ size_t virtq_read(struct virtq_span *s, void *buf, size_t n);
 size_t virtq_write(struct virtq_span *s, const void *buf, size_t n);
 /* Consume without a copy. */
 void virtq_skip(struct virtq_span *s, uint64_t n);
+/* Consume the first @n bytes as ranges of their own, for use later.
+ * @param iov has room for @n of them. */
+struct virtq_span virtq_take(struct virtq_span *s, uint64_t n,
+			     struct iovec *iov);
 /* Cut the span to its first @n bytes. */
 void virtq_cut(struct virtq_span *s, uint64_t n);
 /* Take the last byte away. Return: where it is, NULL when there is none. */

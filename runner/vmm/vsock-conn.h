@@ -110,10 +110,11 @@ void vsock_table_packet(struct vsock_table *t,
 			const struct virtio_vsock_hdr *h,
 			struct virtq_span *payload);
 /* The next packet to the guest: @h is filled, its payload (h->len bytes) is at
- * the front of @room. Return: false when there is none. */
+ * the front of @room, which has at least one byte. Return: false when the one
+ * whose turn it was had nothing after all; @room is then spoilt. */
 bool vsock_table_next(struct vsock_table *t, struct virtio_vsock_hdr *h,
 		      struct virtq_span *room);
-/* Return: whether vsock_table_next() may have a packet. */
+/* Return: whether anyone stands in line for vsock_table_next(). */
 bool vsock_table_pending(const struct vsock_table *t);
 
 #endif
