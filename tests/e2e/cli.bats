@@ -87,7 +87,7 @@ load helper
 	run --separate-stderr podflare --json show nosuchsandbox
 	[ "$status" -eq 1 ]
 	jq -e '.error.code == "not_found" and (.error.message | length > 0)' \
-		<<<"$stderr$output"
+		<<<"${stderr-}$output"
 }
 
 @test "a host that is none of the known kinds" {
