@@ -19,7 +19,7 @@ cli             (common|cli)/                   jansson|sha2
 runner          (common|runner(?!/vmm|/net))/   jansson|sha2
 runner/vmm      (common/(?!jsonrpc)|runner/vmm)/?  -
 runner/net      (common/(?!jsonrpc)|runner/net)/?  slirp/.*|libslirp
-machine         (common|machine)/               -
+machine         (common|machine)/               jansson|sha2
 guest-init      (common/(?!jsonrpc)|guest-init)/?  -
 '
 

@@ -47,7 +47,7 @@ check() {
 
 	linked podflare-vmm "$libc|libseccomp"
 	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp"
-	linked podflare-machine "$libc"
+	linked podflare-machine "$libc|libjansson|libmd"
 	linked podflare "$libc|libjansson|libarchive|libmd|libyaml-0"
 	static podflare-init
 }

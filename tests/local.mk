@@ -38,3 +38,15 @@ test_rpc_SOURCES = tests/unit/test-rpc.c
 test_rpc_CPPFLAGS = $(unit_cppflags) $(JANSSON_CFLAGS)
 test_rpc_LDADD = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(CMOCKA_LIBS)
 endif
+
+# machine/
+if HAVE_CMOCKA
+check_PROGRAMS += test-mux test-mux-session
+TESTS += test-mux test-mux-session
+test_mux_SOURCES = tests/unit/test-mux.c tests/unit/mux-pair.h
+test_mux_CPPFLAGS = $(unit_cppflags)
+test_mux_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
+test_mux_session_SOURCES = tests/unit/test-mux-session.c
+test_mux_session_CPPFLAGS = $(unit_cppflags)
+test_mux_session_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
+endif
