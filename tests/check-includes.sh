@@ -30,7 +30,7 @@ linux/virtio_ring\.h         runner/vmm/(virtq|virtio-mmio|virtio-regs)\.[ch]
 runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmproc\.c
 seccomp\.h                   runner/(vmm|net)/(isolate|seccomp)\.c
 yaml\.h                      cli/(recipe|config|spec)[a-z-]*\.[ch]
-archive(_entry)?\.h          cli/(cmd-cp|cp|tar|archive|image|import|cmd-image|oci)[a-z-]*\.[ch]|runner/unpack\.c
+archive(_entry)?\.h          cli/(cmd-cp|cp|extract|tar|archive|image|import|cmd-image|oci)[a-z-]*\.[ch]|runner/unpack\.c
 '
 
 # 3. Ranks: a file may include headers of its own rank or below. Files that are

@@ -21,6 +21,15 @@ AM_TESTS_ENVIRONMENT = \
 list-unit-tests:
 	@echo $(check_PROGRAMS)
 
+# The benchmark; static, so that it can be carried into an emulated machine.
+EXTRA_PROGRAMS = podflare-bench
+podflare_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+podflare_bench_LDFLAGS = -static
+podflare_bench_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
+podflare_bench_SOURCES = tests/bench/podflare-bench.c tests/bench/work.c \
+	tests/bench/work.h
+EXTRA_DIST += tests/bench/run
+
 # Unit tests: one block for each part, with its own programs.
 if HAVE_CMOCKA
 unit_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/bench/podflare-bench.c - measure a runner, print JSON
+ *
+ * Speaks to the runner itself, so that no program start is measured.  Runs
+ * where the runner runs (tests/bench/run carries it into an emulated machine):
+ * clocks are that kernel's, and /proc has the VMM.  docs/performance.md says what
+ * each figure means.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/path.h"
+#include "tests/bench/work.h"
+
+#define SANDBOX "bench"
+
+struct options {
+	int boots, execs;
+	size_t size;	/* bytes of transfers and disk tests */
+	uint64_t memory;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static json_t *ms(uint64_t ns)
+{
+	return json_real((double)(ns / 1000) / 1000.0);
+}
+
+static json_t *mib_per_s(size_t size, uint64_t ns)
+{
+	return json_real((double)(uint64_t)((double)size / (double)MIB /
+					    ((double)ns / 1e9) * 10) / 10);
+}
+
+/* {"n", "min", "p50", "p95", "max"} in ms; sorts @ns. */
+static json_t *spread(uint64_t *ns, size_t n)
+{
+	qsort(ns, n, sizeof(*ns), by_value);
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "n", (int)n, "min",
+			 ms(ns[0]), "p50", ms(ns[n / 2]), "p95",
+			 ms(ns[n * 95 / 100]), "max", ms(ns[n - 1]));
+}
+
+static int call(struct globals *g, const char *method, json_t *params,
+		json_t **result, struct err *err)
+{
+	json_t *r = client_once(g, method, params, err);
+
+	if (!r)
+		return -1;
+	if (result)
+		*result = r;
+	else
+		json_decref(r);
+	return 0;
+}
+
+static int remove_sandbox(struct globals *g, struct err *err)
+{
+	return call(g, "sandbox.rm", json_pack("{s:s, s:b}", "sandbox", SANDBOX,
+					       "force", 1), NULL, err);
+}
+
+/* Boot and remove; the last one stays. */
+static int measure_boot(struct globals *g, const struct options *o,
+			json_t *report, struct err *err)
+{
+	uint64_t ready[64], first[64];
+	const char *const argv[] = { "/bin/true", NULL };
+
+	for (int i = 0; i < o->boots; i++) {
+		CLEANUP_JSON json_t *sb = NULL;
+		uint64_t start = now_ns();
+
+		if (call(g, "sandbox.create",
+			 json_pack("{s:s, s:I}", "name", SANDBOX, "memory",
+				   (json_int_t)o->memory), &sb, err) < 0)
+			return -1;
+		ready[i] = now_ns() - start;
+		start = now_ns();
+		if (work_exec(g, SANDBOX, argv, NULL, err) < 0)
+			return -1;
+		first[i] = now_ns() - start;
+		if (i == o->boots - 1)
+			json_object_set(report, "boot_steps",
+				json_object_get(json_object_get(sb, "origin"),
+						"steps"));
+		else if (remove_sandbox(g, err) < 0)
+			return -1;
+	}
+	json_object_set_new(report, "boot_to_ready_ms",
+			    spread(ready, (size_t)o->boots));
+	json_object_set_new(report, "first_exec_ms",
+			    spread(first, (size_t)o->boots));
+	return 0;
+}
+
+static int measure_exec(struct globals *g, const struct options *o,
+			json_t *report, struct err *err)
+{
+	const char *const argv[] = { "/bin/true", NULL };
+	uint64_t ns[4096];
+
+	for (int i = 0; i < o->execs; i++) {
+		uint64_t start = now_ns();
+		int rc = work_exec(g, SANDBOX, argv, NULL, err);
+
+		if (rc != 0)
+			return rc < 0 ? -1 : err_set(err, ERR_GUEST,
+						     "exit code %d", rc);
+		ns[i] = now_ns() - start;
+	}
+	json_object_set_new(report, "exec_ms", spread(ns, (size_t)o->execs));
+	return 0;
+}
+
+static int measure_cp(struct globals *g, const struct options *o,
+		      json_t *report, struct err *err)
+{
+	uint64_t put = work_put(g, SANDBOX, o->size, err);
+	uint64_t get = put ? work_get(g, SANDBOX, o->size, err) : 0;
+
+	if (!get)
+		return -1;
+	json_object_set_new(report, "cp_in_mib_s", mib_per_s(o->size, put));
+	json_object_set_new(report, "cp_out_mib_s", mib_per_s(o->size, get));
+	return 0;
+}
+
+/* One dd in the guest, by our clock; the cost of an exec is in it. */
+static int guest_dd(struct globals *g, const char *script, uint64_t *ns,
+		    struct err *err)
+{
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+	uint64_t start = now_ns();
+	int rc = work_exec(g, SANDBOX, argv, NULL, err);
+
+	*ns = now_ns() - start;
+	return rc > 0 ? err_set(err, ERR_GUEST, "%s: exit code %d", script, rc)
+		      : rc;
+}
+
+static int measure_disk(struct globals *g, const struct options *o,
+			json_t *report, struct err *err)
+{
+	CLEANUP_FREE char *dir = path_place(PATH_DATA, NULL, true, err);
+	uint64_t w, r, host_w, host_r;
+	char write_script[160], read_script[128];
+
+	if (!dir)
+		return -1;
+	snprintf(write_script, sizeof(write_script),
+		 "dd if=/root/bench/put of=/root/bench/disk bs=1M "
+		 "count=%llu conv=fsync status=none", o->size / MIB);
+	snprintf(read_script, sizeof(read_script),
+		 "dd if=/root/bench/disk of=/dev/null bs=1M iflag=direct "
+		 "status=none");
+	if (guest_dd(g, write_script, &w, err) < 0 ||
+	    guest_dd(g, read_script, &r, err) < 0 ||
+	    work_host_disk(dir, o->size, &host_w, &host_r, err) < 0)
+		return -1;
+	json_object_set_new(report, "disk_mib_s", json_pack(
+		"{s:o, s:o, s:o, s:o}",
+		"guest_write", mib_per_s(o->size, w),
+		"guest_read", mib_per_s(o->size, r),
+		"host_write", mib_per_s(o->size, host_w),
+		"host_read", mib_per_s(o->size, host_r)));
+	return 0;
+}
+
+/* KiB of a line like "Pss:   123 kB". */
+static json_int_t rollup(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? atoll(at + strlen(key)) : 0;
+}
+
+static int measure_memory(struct globals *g, json_t *report, struct err *err)
+{
+	CLEANUP_JSON json_t *sb = NULL;
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	json_t *guest;
+	char path[64];
+
+	if (call(g, "sandbox.show", json_pack("{s:s}", "sandbox", SANDBOX),
+		 &sb, err) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%lld/smaps_rollup",
+		 json_integer_value(json_object_get(sb, "pid")));
+	if (path_read_file(-1, path, 65536, &text, err) < 0)
+		return -1;
+	guest = json_object_get(sb, "guest");
+	json_object_set_new(report, "vmm_kib", json_pack("{s:I, s:I, s:I}",
+		"rss", rollup(buf_str(&text), "\nRss:"),
+		"pss", rollup(buf_str(&text), "\nPss:"),
+		"private_dirty", rollup(buf_str(&text), "\nPrivate_Dirty:")));
+	json_object_set(report, "guest", guest);
+	return 0;
+}
+
+static int measure(struct globals *g, const struct options *o, json_t *report,
+		   struct err *err)
+{
+	CLEANUP_JSON json_t *info = NULL;
+
+	if (call(g, "runner.info", NULL, &info, err) < 0)
+		return -1;
+	json_object_set(report, "version", json_object_get(info, "version"));
+	json_object_set_new(report, "memory", json_integer((json_int_t)o->memory));
+	json_object_set_new(report, "transfer_bytes",
+			    json_integer((json_int_t)o->size));
+	remove_sandbox(g, NULL);
+	if (measure_boot(g, o, report, err) < 0 ||
+	    measure_exec(g, o, report, err) < 0)
+		return -1;
+	/* before the page cache of the transfers comes in */
+	if (measure_memory(g, report, err) < 0 ||
+	    measure_cp(g, o, report, err) < 0)
+		return -1;
+	return measure_disk(g, o, report, err);
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: podflare-bench [-b BOOTS] [-e EXECS] [-s MIB] "
+	      "[-m MIB-OF-RAM]\n", f);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .boots = 3, .execs = 100, .size = 64 * MIB,
+			     .memory = 512 * MIB };
+	struct globals g = { .quiet = true };
+	json_t *report = json_object();
+	struct err err = ERR_INIT, ignored = ERR_INIT;
+	int c, rc;
+
+	log_init("podflare-bench", LOG_WARN);
+	while ((c = getopt(argc, argv, "b:e:s:m:h")) != -1) {
+		if (c == 'b')
+			o.boots = MIN(MAX(atoi(optarg), 1), 64);
+		else if (c == 'e')
+			o.execs = MIN(MAX(atoi(optarg), 1), 4096);
+		else if (c == 's')
+			o.size = (size_t)MAX(atoi(optarg), 1) * MIB;
+		else if (c == 'm')
+			o.memory = (uint64_t)MAX(atoi(optarg), 128) * MIB;
+		else {
+			usage(c == 'h' ? stdout : stderr);
+			return c == 'h' ? 0 : 2;
+		}
+	}
+	rc = measure(&g, &o, report, &err);
+	if (rc < 0)
+		json_object_set_new(report, "error", json_string(err.msg));
+	remove_sandbox(&g, &ignored);
+	json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	fputs("\n", stdout);
+	json_decref(report);
+	return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/bench/work.h - what is measured: calls, commands, transfers */
+#ifndef PODFLARE_TESTS_BENCH_WORK_H
+#define PODFLARE_TESTS_BENCH_WORK_H
+
+#include "cli/client.h"
+
+/* Run a command in a sandbox, its output (at most 64 KiB) to @out, which may
+ * be NULL. Return: its exit code, -1 with @err. */
+int work_exec(struct globals *g, const char *sandbox, const char *const *argv,
+	      struct buf *out, struct err *err);
+/* Send one file of @size bytes as a tar stream to /root/bench/put.
+ * Return: nanoseconds from the call to the guest's OK, 0 with @err. */
+uint64_t work_put(struct globals *g, const char *sandbox, size_t size,
+		  struct err *err);
+/* Fetch it. @size: how much must come at least. Return: as work_put(). */
+uint64_t work_get(struct globals *g, const char *sandbox, size_t size,
+		  struct err *err);
+/* Write @size bytes to a file in @dir, fsync, and read them back past the page
+ * cache (where the file system can). Return: 0, or -1 with @err. */
+int work_host_disk(const char *dir, size_t size, uint64_t *write_ns,
+		   uint64_t *read_ns, struct err *err);
+
+#endif
