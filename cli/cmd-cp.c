@@ -2,7 +2,7 @@
 /*
  * cli/cmd-cp.c - podflare cp
  *
- * Runs in the CLI.  Distrusts the sandbox: extract.h.
+ * Runs in the CLI.  Distrusts the sandbox: cp-extract.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "cli/cmds.h"
+#include "cli/cp-extract.h"
 #include "cli/cp-pack.h"
 #include "cli/cp-stat.h"
-#include "cli/extract.h"
 #include "cli/output.h"
 #include "common/cleanup.h"
 
@@ -111,6 +111,8 @@ static int get_to_stdout(struct copy *x, struct err *err)
 			break;	/* main flushes, and says why */
 	}
 	progress_end(&xf.progress);
+	if (xf.signal)
+		return CMD_EXIT_SIGNAL + xf.signal;
 	return rc < 0 ? -1 : 0;
 }
 
@@ -152,8 +154,7 @@ static int get_to_files(struct copy *x, struct err *err)
 
 	if (folder < 0)
 		return err_sys(err, errno, "%s", x->plan.folder);
-	if (sigs_open(&x->sigs, err) < 0 ||
-	    start_get(x, x->plan.name ? x->plan.name : ".", &s, err) < 0)
+	if (start_get(x, x->plan.name ? x->plan.name : ".", &s, err) < 0)
 		return -1;
 	xfer_init(&xf, &s, &x->sigs, x->g, "copying");
 	xf.total = x->size;
@@ -177,11 +178,17 @@ static int put_stdin(struct xfer *xf, struct err *err)
 	static uint8_t data[FRAME_DATA_MAX];
 	ssize_t n;
 
-	while ((n = TEMP_FAILURE_RETRY(read(STDIN_FILENO, data,
-					    sizeof(data)))) > 0)
+	for (;;) {
+		if (xfer_wait_input(xf, STDIN_FILENO, err) < 0)
+			return -1;
+		n = TEMP_FAILURE_RETRY(read(STDIN_FILENO, data, sizeof(data)));
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			return err_sys(err, errno, "standard input");
 		if (xfer_send(xf, data, (size_t)n, err) < 0)
 			return -1;
-	return n < 0 ? err_sys(err, errno, "standard input") : 0;
+	}
 }
 
 /* PATH or "-" -> SB:PATH */
@@ -208,6 +215,8 @@ static int put(struct copy *x, struct err *err)
 	if (rc == 0)
 		rc = xfer_finish(&xf, err);
 	progress_end(&xf.progress);
+	if (xf.signal)
+		return CMD_EXIT_SIGNAL + xf.signal;
 	if (rc < 0)
 		return err_context(err, "%s:%s", x->dst.sandbox, x->dst.path);
 	return 0;
@@ -245,6 +254,8 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 		rc = client_open(&x.c, x.g, err);
 	if (rc == 0)
 		rc = make_plan(&x, err);
+	if (rc == 0)
+		rc = sigs_open(&x.sigs, err);
 	if (rc == 0 && x.dst.sandbox)
 		rc = put(&x, err);
 	else if (rc == 0)

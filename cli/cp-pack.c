@@ -12,14 +12,15 @@
  */
 #include "cli/cp-pack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <archive.h>
+#include <archive_entry.h>
 
 #include "cli/output.h"
 #include "common/cleanup.h"
@@ -119,6 +120,21 @@ static int fill_entry(struct pack *p, struct archive_entry *e, const FTSENT *f,
 	return 0;
 }
 
+/* Neither file nor folder nor link; an error when it is what was asked for. */
+static int leave_out(struct pack *p, const FTSENT *f, mode_t mode)
+{
+	const char *kind = S_ISFIFO(mode)   ? "named pipe" :
+			   S_ISSOCK(mode) ? "socket" :
+					    "device";
+
+	if (f->fts_level == 0)
+		return err_set(p->err, ERR_FAILED, "%s: is a %s", f->fts_path,
+			       kind);
+	progress_end(&p->x->progress);
+	output_warn(p->g, "left out: %s: a %s", f->fts_path, kind);
+	return 0;
+}
+
 /* One file, folder or link. */
 static int put_entry(struct pack *p, const FTSENT *f)
 {
@@ -135,11 +151,8 @@ static int put_entry(struct pack *p, const FTSENT *f)
 			return err_sys(p->err, errno, "%s", f->fts_path);
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) &&
-	    !S_ISLNK(st.st_mode) && !S_ISFIFO(st.st_mode)) {
-		output_warn(p->g, "%s: a %s, left out", f->fts_path,
-			    S_ISSOCK(st.st_mode) ? "socket" : "device");
-		return 0;
-	}
+	    !S_ISLNK(st.st_mode))
+		return leave_out(p, f, st.st_mode);
 	e = archive_entry_new();
 	if (!e)
 		return err_sys(p->err, ENOMEM, "%s", f->fts_path);

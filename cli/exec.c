@@ -148,10 +148,17 @@ static void say_why(const struct globals *g, const struct exec_call *call,
 			    "(`create --disk` gives more)");
 	if (why & AGENT_WHY_PIDS)
 		output_note(g, "the sandbox's process limit was reached");
-	if (why & AGENT_WHY_NOT_FOUND)
-		output_note(g, "%s: not found in the sandbox", call->argv[0]);
-	if (why & AGENT_WHY_NOT_EXECUTABLE)
-		output_note(g, "%s: cannot be executed", call->argv[0]);
+	if (why & (AGENT_WHY_NOT_FOUND | AGENT_WHY_NOT_EXECUTABLE)) {
+		struct err err = ERR_INIT;
+
+		if (why & AGENT_WHY_NOT_FOUND)
+			err_set(&err, ERR_NOT_FOUND, "%s: not found in the "
+				"sandbox", call->argv[0]);
+		else
+			err_set(&err, ERR_PERMISSION, "%s: cannot be executed",
+				call->argv[0]);
+		output_error(g, &err);
+	}
 }
 
 /* See exec.h. */

@@ -33,6 +33,12 @@ libcli_a_SOURCES = \
 	cli/cmds.h \
 	cli/console.c \
 	cli/console.h \
+	cli/cp-entry.c \
+	cli/cp-entry.h \
+	cli/cp-extract.c \
+	cli/cp-extract.h \
+	cli/cp-member.c \
+	cli/cp-member.h \
 	cli/cp-pack.c \
 	cli/cp-pack.h \
 	cli/cp-path.c \
@@ -43,12 +49,6 @@ libcli_a_SOURCES = \
 	cli/create.h \
 	cli/exec.c \
 	cli/exec.h \
-	cli/extract-entry.c \
-	cli/extract-entry.h \
-	cli/extract-path.c \
-	cli/extract-path.h \
-	cli/extract.c \
-	cli/extract.h \
 	cli/host.c \
 	cli/host.h \
 	cli/message.c \

@@ -16,7 +16,7 @@ struct sigs {
 #define CLEANUP_SIGS __attribute__((cleanup(sigs_close)))
 
 /* From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH and SIGCONT are read
- * from the fd; those that are ignored (nohup) stay ignored.
+ * from the fd, also when they were ignored, but for SIGHUP (nohup).
  * Return: 0, or -1 with @err. */
 int sigs_open(struct sigs *s, struct err *err);
 /* Return: the next signal's number, 0 when there is none. */

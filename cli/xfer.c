@@ -31,15 +31,17 @@ static int cut_short(struct err *err)
 	return err_hint(err, "`podflare ls` shows the sandbox's state");
 }
 
-/* Wait for @events. Return: what is there, or -1 with @err. */
-static int await(struct xfer *x, short events, struct err *err)
+/* Wait for @events on the stream, or for @input (-1: none).
+ * Return: what is on the stream, 0 when @input can be read, -1 with @err. */
+static int await(struct xfer *x, short events, int input, struct err *err)
 {
 	for (;;) {
-		struct pollfd p[2] = {
+		struct pollfd p[] = {
 			{ .fd = x->s->fd, .events = events },
 			{ .fd = x->sigs->fd, .events = POLLIN },
+			{ .fd = input, .events = POLLIN },
 		};
-		int n = poll(p, 2, progress_timeout(&x->progress));
+		int n = poll(p, ARRAY_SIZE(p), progress_timeout(&x->progress));
 		int sig;
 
 		if (n < 0 && errno != EINTR)
@@ -53,6 +55,8 @@ static int await(struct xfer *x, short events, struct err *err)
 		}
 		if (n > 0 && p[0].revents)
 			return p[0].revents;
+		if (n > 0 && p[2].revents)
+			return 0;
 	}
 }
 
@@ -74,7 +78,7 @@ static int next_frame(struct xfer *x, struct frame *f, bool block,
 		if (rc < 0)
 			return err_set(err, ERR_PROTOCOL,
 				       "the sandbox's agent: not a frame");
-		if (block && await(x, POLLIN, err) < 0)
+		if (block && await(x, POLLIN, -1, err) < 0)
 			return -1;
 		n = frame_fill(&x->s->in, x->s->fd);
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
@@ -104,6 +108,16 @@ static int closed(struct xfer *x, struct err *err)
 	return rc ? unexpected(&f, err) : cut_short(err);
 }
 
+/* See xfer.h. */
+int xfer_wait_input(struct xfer *x, int fd, struct err *err)
+{
+	int events = await(x, POLLIN, fd, err);
+
+	if (events < 0)
+		return -1;
+	return events ? closed(x, err) : 0;
+}
+
 static int send_all(struct xfer *x, struct buf *b, struct err *err)
 {
 	while (b->len) {
@@ -119,7 +133,7 @@ static int send_all(struct xfer *x, struct buf *b, struct err *err)
 			return closed(x, err);
 		if (errno != EAGAIN && errno != EINTR)
 			return err_sys(err, errno, "stream");
-		events = await(x, POLLOUT | POLLIN, err);
+		events = await(x, POLLOUT | POLLIN, -1, err);
 		if (events < 0)
 			return -1;
 		if (events & ~POLLOUT)

@@ -13,7 +13,7 @@
 
 struct xfer {
 	struct stream *s;
-	struct sigs *sigs;	/* its fd may be -1: signals kill us */
+	struct sigs *sigs;	/* open */
 	struct progress progress;
 	const char *what;	/* text of the progress line */
 	uint64_t done;		/* payload bytes so far */
@@ -23,6 +23,9 @@ struct xfer {
 
 void xfer_init(struct xfer *x, struct stream *s, struct sigs *sigs,
 	       const struct globals *g, const char *what);
+/* Wait until @fd can be read, with an eye on the stream and the signals.
+ * Return: 0, or -1 with @err. */
+int xfer_wait_input(struct xfer *x, int fd, struct err *err);
 /* Send bytes of the tar stream, in frames. Return: 0, or -1 with @err: the
  * agent's own error if it sent one, ERR_CANCELLED on a signal. */
 int xfer_send(struct xfer *x, const void *data, size_t len, struct err *err);

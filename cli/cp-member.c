@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/extract-path.c - names in a hostile archive, and what they lead to
+ * cli/cp-member.c - names in a hostile archive, and what they lead to
  *
  * Runs in the CLI.  Distrusts every name.  The words are checked first, and the
  * kernel holds the line after that: openat2(2) with RESOLVE_BENEATH and
  * RESOLVE_NO_SYMLINKS, so that what stands on the disk cannot lead out either.
  */
-#include "cli/extract-path.h"
+#include "cli/cp-member.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #include "common/cleanup.h"
 
-/* See extract-path.h. */
+/* See cp-member.h. */
 void member_free(struct member *m)
 {
 	free(m->path);
@@ -39,7 +39,7 @@ static bool part_is(const char *part, size_t len, const char *word)
 	return len == strlen(word) && !memcmp(part, word, len);
 }
 
-/* See extract-path.h. */
+/* See cp-member.h. */
 int member_parse(const char *name, const char *only, struct member *m,
 		 struct err *err)
 {
@@ -77,7 +77,7 @@ int member_parse(const char *name, const char *only, struct member *m,
 	return 0;
 }
 
-/* See extract-path.h. */
+/* See cp-member.h. */
 const char *member_link_refused(const struct member *m, const char *only,
 				const char *target)
 {
@@ -108,7 +108,7 @@ const char *member_link_refused(const struct member *m, const char *only,
 	return NULL;
 }
 
-/* See extract-path.h. */
+/* See cp-member.h. */
 int member_open(int folder, const char *path, int flags)
 {
 	struct open_how how = {
@@ -150,7 +150,7 @@ static int make_parents(int folder, const char *path, struct err *err)
 	return 0;
 }
 
-/* See extract-path.h. */
+/* See cp-member.h. */
 int member_open_parent(int folder, const struct member *m, struct err *err)
 {
 	CLEANUP_FREE char *dir = NULL;

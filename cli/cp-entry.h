@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/extract-entry.h - one member of an archive becomes a file */
-#ifndef PODFLARE_CLI_EXTRACT_ENTRY_H
-#define PODFLARE_CLI_EXTRACT_ENTRY_H
+/* cli/cp-entry.h - one member of an archive becomes a file */
+#ifndef PODFLARE_CLI_CP_ENTRY_H
+#define PODFLARE_CLI_CP_ENTRY_H
 
 #include <archive.h>
 #include <archive_entry.h>
 
-#include "cli/extract-path.h"
-#include "cli/extract.h"
+#include "cli/cp-extract.h"
+#include "cli/cp-member.h"
 
 /* Folders get their mode and time when all is in them. */
 struct late_folder {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/extract.c - a tar stream from a sandbox, unpacked on this host
+ * cli/cp-extract.c - a tar stream from a sandbox, unpacked on this host
  *
  * Runs in the CLI.  Distrusts the stream.  libarchive reads the plain tar format
  * and no other, without filters; what its members may do is decided by
- * extract-path.c and extract-entry.c.
+ * cp-member.c and cp-entry.c.
  */
-#include "cli/extract.h"
+#include "cli/cp-extract.h"
 
 #include <errno.h>
 
-#include "cli/extract-entry.h"
+#include "cli/cp-entry.h"
 
 struct source {
 	struct extract *x;
@@ -100,7 +100,7 @@ static int drain(struct source *s)
 	return rc;
 }
 
-/* See extract.h. */
+/* See cp-extract.h. */
 int extract_tar(struct extract *x, struct err *err)
 {
 	struct err own = ERR_INIT;

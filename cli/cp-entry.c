@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/extract-entry.c - one member of an archive becomes a file
+ * cli/cp-entry.c - one member of an archive becomes a file
  *
  * Runs in the CLI.  Distrusts the member: its type, mode, size, link target.
  *
@@ -8,7 +8,7 @@
  * (O_EXCL) and renamed over the final one.  So nothing that stands there is
  * ever written through, and what is interrupted leaves the old file as it was.
  */
-#include "cli/extract-entry.h"
+#include "cli/cp-entry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,7 +256,7 @@ static const char *refuse(const struct extract *x, struct archive_entry *e,
 	return NULL;
 }
 
-/* See extract-entry.h. */
+/* See cp-entry.h. */
 int entry_make(struct extract *x, struct archive *a, struct archive_entry *e,
 	       const struct member *m, struct late_folders *late,
 	       const char **why, struct err *err)
@@ -288,7 +288,7 @@ int entry_make(struct extract *x, struct archive *a, struct archive_entry *e,
 	}
 }
 
-/* See extract-entry.h. */
+/* See cp-entry.h. */
 void late_folders_finish(struct late_folders *late, int folder)
 {
 	while (late->n) {

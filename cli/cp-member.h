@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/extract-path.h - names in a hostile archive, and what they lead to */
-#ifndef PODFLARE_CLI_EXTRACT_PATH_H
-#define PODFLARE_CLI_EXTRACT_PATH_H
+/* cli/cp-member.h - names in a hostile archive, and what they lead to */
+#ifndef PODFLARE_CLI_CP_MEMBER_H
+#define PODFLARE_CLI_CP_MEMBER_H
 
 #include "common/err.h"
 

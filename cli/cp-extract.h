@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/extract.h - a tar stream from a sandbox, unpacked on this host
+ * cli/cp-extract.h - a tar stream from a sandbox, unpacked on this host
  *
  * The archive is hostile.  Nothing is written outside of the folder, nor, in
  * it, under any other name than the one that was asked for.
  */
-#ifndef PODFLARE_CLI_EXTRACT_H
-#define PODFLARE_CLI_EXTRACT_H
+#ifndef PODFLARE_CLI_CP_EXTRACT_H
+#define PODFLARE_CLI_CP_EXTRACT_H
 
 #include <stdbool.h>
 #include <sys/types.h>
