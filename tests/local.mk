@@ -58,4 +58,17 @@ test_mux_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
 test_mux_session_SOURCES = tests/unit/test-mux-session.c
 test_mux_session_CPPFLAGS = $(unit_cppflags)
 test_mux_session_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
+
+# runner/vmm/: devices and disks, with the driver's side in plain memory
+check_LIBRARIES = libvqdriver.a
+libvqdriver_a_CPPFLAGS = $(unit_cppflags)
+libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
+	tests/unit/vq-fuzz.c
+vmmdev_tests = test-virtq
+check_PROGRAMS += $(vmmdev_tests)
+TESTS += $(vmmdev_tests)
+vmmdev_ldadd = libvqdriver.a libvmmdev.a libcommon.a $(CMOCKA_LIBS) -lpthread
+test_virtq_SOURCES = tests/unit/test-virtq.c
+test_virtq_CPPFLAGS = $(unit_cppflags)
+test_virtq_LDADD = $(vmmdev_ldadd)
 endif
