@@ -5,8 +5,10 @@
  * One process per command line; prints errors once and chooses the exit code.
  * Distrusts argv, the runner's answers for form, and all that a guest sends.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/cmd.h"
 #include "cli/output.h"
@@ -22,6 +24,19 @@ static int exit_code(const struct cmd *cmd, const struct err *err)
 	return CMD_EXIT_FAILURE;
 }
 
+/* A standard descriptor that is closed would be taken by the next open(2), and
+ * a sandbox's output would go there. Writing to a read-only one fails. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct globals g = { 0 };
@@ -29,6 +44,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc, flushed;
 
+	fill_standard_fds();
 	/* A closed pipe is an error of write(2), which every path handles. */
 	signal(SIGPIPE, SIG_IGN);
 	log_init("podflare", LOG_WARN);

@@ -1,1 +1,18 @@
-# man/local.mk
+# man/local.mk - one page per command. One page per line.
+dist_man_MANS += \
+	man/podflare.1 \
+	man/podflare-console.1 \
+	man/podflare-cp.1 \
+	man/podflare-create.1 \
+	man/podflare-dial-stdio.1 \
+	man/podflare-exec.1 \
+	man/podflare-help.1 \
+	man/podflare-logs.1 \
+	man/podflare-ls.1 \
+	man/podflare-pause.1 \
+	man/podflare-resume.1 \
+	man/podflare-rm.1 \
+	man/podflare-run.1 \
+	man/podflare-shell.1 \
+	man/podflare-show.1 \
+	man/podflare-version.1
