@@ -75,7 +75,7 @@ void cgroup_init(struct cgroup *cg, const char *root)
 {
 	CLEANUP_FD int dir = -1;
 
-	cg->user = cg->memory_events = cg->pids_events = -1;
+	cg->user = cg->own = cg->memory_events = cg->pids_events = -1;
 	cg->nr_stale = 0;
 	if (root)
 		dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -90,6 +90,8 @@ void cgroup_init(struct cgroup *cg, const char *root)
 		return;
 	bound_pids(cg->user);
 	bound_memory(cg->user);
+	mkdirat(cg->user, "agent", 0755);
+	cg->own = openat(cg->user, "agent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cg->memory_events = openat(cg->user, "memory.events", O_RDONLY | O_CLOEXEC);
 	cg->pids_events = openat(cg->user, "pids.events", O_RDONLY | O_CLOEXEC);
 }
@@ -99,11 +101,13 @@ void cgroup_free(struct cgroup *cg)
 	cgroup_sweep(cg);
 	if (cg->user >= 0)
 		close(cg->user);
+	if (cg->own >= 0)
+		close(cg->own);
 	if (cg->memory_events >= 0)
 		close(cg->memory_events);
 	if (cg->pids_events >= 0)
 		close(cg->pids_events);
-	cg->user = cg->memory_events = cg->pids_events = -1;
+	cg->user = cg->own = cg->memory_events = cg->pids_events = -1;
 }
 
 int cgroup_make(struct cgroup *cg, uint32_t id)

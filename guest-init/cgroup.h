@@ -17,6 +17,7 @@
 
 struct cgroup {
 	int user;		/* folder of the user group; -1: no groups here */
+	int own;		/* its child for what pid 1 does for the host */
 	int memory_events;	/* kept open, -1 when there is none */
 	int pids_events;
 	uint32_t stale[CGROUP_STALE_MAX];	/* ended, processes remain */

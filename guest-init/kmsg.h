@@ -14,6 +14,6 @@ void kmsg_init(void);
 void kmsg_line(enum kmsg_level level, const char *fmt, ...) PRINTF(2, 3);
 /* Say why there is no going on, then reset the machine: the VMM reports that,
  * and the console's tail holds the line. */
-void kmsg_die(const struct err *err) __attribute__((noreturn));
+__attribute__((noreturn)) void kmsg_die(const struct err *err);
 
 #endif

@@ -4,10 +4,15 @@
 # never with the host programs' flags.
 guest_init_sources = \
 	guest-init/agent.c \
+	guest-init/archive.c \
 	guest-init/backlog.c \
+	guest-init/beneath.c \
 	guest-init/cgroup.c \
 	guest-init/conn.c \
 	guest-init/environ.c \
+	guest-init/extract.c \
+	guest-init/file-data.c \
+	guest-init/links.c \
 	guest-init/pty.c \
 	guest-init/requests.c \
 	guest-init/session.c \
@@ -15,6 +20,11 @@ guest_init_sources = \
 	guest-init/session-list.c \
 	guest-init/sink.c \
 	guest-init/spawn.c \
+	guest-init/stream.c \
+	guest-init/tar-pax.c \
+	guest-init/tar-read.c \
+	guest-init/tar-sparse.c \
+	guest-init/tar-write.c \
 	guest-init/transfer.c \
 	guest-init/user.c
 
@@ -34,12 +44,17 @@ guest_init_common_sources = \
 
 guest_init_headers = \
 	guest-init/agent.h \
+	guest-init/archive.h \
 	guest-init/backlog.h \
+	guest-init/beneath.h \
 	guest-init/cgroup.h \
 	guest-init/conn.h \
 	guest-init/console.h \
 	guest-init/environ.h \
+	guest-init/extract.h \
+	guest-init/file-data.h \
 	guest-init/kmsg.h \
+	guest-init/links.h \
 	guest-init/listen.h \
 	guest-init/modules.h \
 	guest-init/mount.h \
@@ -48,7 +63,9 @@ guest_init_headers = \
 	guest-init/session.h \
 	guest-init/sink.h \
 	guest-init/spawn.h \
+	guest-init/stream.h \
 	guest-init/system.h \
+	guest-init/tar.h \
 	guest-init/transfer.h \
 	guest-init/user.h
 
@@ -84,6 +101,5 @@ guest-init/init.cpio: guest-init/podflare-init guest-init/mkcpio$(EXEEXT)
 	$(AM_V_GEN)guest-init/mkcpio$(EXEEXT) $@ \
 		init=guest-init/podflare-init:0755
 
-guestdir = $(pkglibexecdir)
-guest_DATA = guest-init/init.cpio
+init_DATA += guest-init/init.cpio
 CLEANFILES += guest-init/podflare-init guest-init/init.cpio

@@ -206,9 +206,9 @@ static void join_cgroup(int cgroup)
 		return;	/* its bounds are lost, no more */
 }
 
-/* fork(2) straight into the group: joining it afterwards would make the whole
- * machine wait for a grace period. */
-static pid_t fork_into(int cgroup)
+/* Straight into the group: joining it afterwards would make the whole machine
+ * wait for a grace period. */
+pid_t spawn_fork(int cgroup, bool strict)
 {
 	struct clone_args args = {
 		.flags = CLONE_INTO_CGROUP,
@@ -217,14 +217,28 @@ static pid_t fork_into(int cgroup)
 	};
 	pid_t pid = -1;
 
-	if (cgroup >= 0)
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid >= 0 || (cgroup >= 0 && (errno == EAGAIN || errno == ENOMEM)))
+	if (cgroup < 0)
+		return fork();
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid >= 0 || (strict && (errno == EAGAIN || errno == ENOMEM)))
 		return pid;
 	pid = fork();
-	if (pid == 0 && cgroup >= 0)
+	if (pid == 0)
 		join_cgroup(cgroup);
 	return pid;
+}
+
+void spawn_close_from(int fd)
+{
+	struct rlimit files;
+
+	if (syscall(SYS_close_range, fd, ~0U, 0) == 0)
+		return;
+	/* before Linux 5.9 */
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	for (rlim_t n = (rlim_t)fd; n < files.rlim_cur; n++)
+		close((int)n);
 }
 
 pid_t spawn_command(const struct spawn *s, int *report, struct err *err)
@@ -234,7 +248,7 @@ pid_t spawn_command(const struct spawn *s, int *report, struct err *err)
 
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(err, errno, "pipe");
-	pid = fork_into(s->cgroup);
+	pid = spawn_fork(s->cgroup, true);
 	if (pid == 0)
 		run_and_report(s, pipe_fds[1]);
 	close(pipe_fds[1]);

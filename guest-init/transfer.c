@@ -1,11 +1,270 @@
 /* SPDX-License-Identifier: MIT */
-/* guest-init/transfer.c - PUT, GET and STAT, in a process of their own */
+/*
+ * guest-init/transfer.c - PUT, GET and STAT, in a process of their own
+ *
+ * Pid 1 up to the fork, then its child.  The host's request is checked in form.
+ * With a user named, the child becomes that user, so that the kernel decides
+ * what may be read and written; otherwise it is root.
+ */
 #include "guest-init/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/agent.h"
+#include "common/cleanup.h"
+#include "common/tlv.h"
+#include "guest-init/archive.h"
+#include "guest-init/extract.h"
+#include "guest-init/spawn.h"
+#include "guest-init/user.h"
+
+#define STREAM 3		/* the child's only descriptor */
+#define DRAIN_MS 2000
+#define DRAIN_BYTES (64 * MIB)
+
+struct transfer {
+	struct agent *agent;
+	struct agent_child child;
+};
+
+struct request {
+	char *path, *name, *user;
+	bool follow;
+};
+
+static int parse(struct request *r, const struct frame *f, struct err *err)
+{
+	struct tlv t;
+	size_t pos = 0;
+	int rc;
+
+	while ((rc = tlv_next(f->data, f->len, &pos, &t)) > 0) {
+		char **text = t.tag == AGENT_T_PATH ? &r->path :
+			t.tag == AGENT_T_NAME ? &r->name :
+			t.tag == AGENT_T_USER ? &r->user : NULL;
+
+		if (t.tag == AGENT_T_FOLLOW)
+			r->follow = tlv_u32(&t) != 0;
+		if (!text)
+			continue;
+		*text = tlv_strdup(&t);
+		if (!*text)
+			return err_set(err, ERR_PROTOCOL, "a value holds a NUL");
+	}
+	if (rc < 0)
+		return err_set(err, ERR_PROTOCOL, "malformed request");
+	if (!r->path || !r->path[0])
+		return err_set(err, ERR_USAGE, "no path was given");
+	return 0;
+}
+
+/* Relative paths are the user's. */
+static int become(struct request *r, const char *etc, struct err *err)
+{
+	struct user u;
+	char *path;
+
+	if (user_lookup(&u, etc, r->user, err) < 0)
+		return -1;
+	if (r->path[0] != '/') {
+		if (asprintf(&path, "%s/%s", u.home, r->path) < 0)
+			return err_sys(err, ENOMEM, "path");
+		r->path = path;
+	}
+	if (r->user && user_become(&u) < 0)
+		return err_sys(err, errno, "cannot become user %s", u.name);
+	return 0;
+}
+
+static int send_ok(const struct buf *values, struct err *err)
+{
+	if (frame_write(STREAM, AGENT_OK, values->data, values->len) < 0)
+		return err_sys(err, errno, "stream");
+	return 0;
+}
+
+/* mkdir -p. @made whether the last part is new. Return: open, -1 with @err. */
+static int open_folder(char *path, bool *made, struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	*made = false;
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/' || p[-1] == '/')
+			continue;
+		*p = '\0';
+		if (stat(path, &st) < 0 && mkdir(path, 0755) < 0 &&
+		    errno != EEXIST)
+			return err_sys(err, errno, "mkdir %s", path);
+		*p = '/';
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		*made = mkdir(path, 0755) == 0;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		err_sys(err, errno, "%s", path);
+	return fd;
+}
+
+static int put(struct request *r, struct frame_reader *frames, struct err *err)
+{
+	struct stream_in in = { .fd = STREAM, .frames = frames };
+	const struct buf none = BUF_INIT;
+	CLEANUP_FD int root = -1;
+	bool made;
+
+	umask(0);
+	root = open_folder(r->path, &made, err);
+	if (root < 0 || send_ok(&none, err) < 0 ||
+	    extract_all(root, made, &in, err) < 0)
+		return -1;
+	return send_ok(&none, err);
+}
+
+static int get(const struct request *r, struct err *err)
+{
+	static struct stream_out out;
+
+	out.fd = STREAM;
+	if (archive_all(r->path, r->name, r->follow, &out, err) < 0)
+		return -1;
+	if (frame_write(STREAM, AGENT_END, NULL, 0) < 0)
+		return err_sys(err, errno, "stream");
+	return 0;
+}
+
+static int stat_path(const struct request *r, struct err *err)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	char target[PATH_MAX + 1];
+	struct stat st;
+	ssize_t n;
+
+	if ((r->follow ? stat(r->path, &st) : lstat(r->path, &st)) < 0)
+		return err_sys(err, errno, "%s", r->path);
+	tlv_put_u32(&b, AGENT_T_MODE, st.st_mode);
+	tlv_put_u64(&b, AGENT_T_SIZE, (uint64_t)st.st_size);
+	tlv_put_u32(&b, AGENT_T_UID, st.st_uid);
+	tlv_put_u32(&b, AGENT_T_GID, st.st_gid);
+	tlv_put_u64(&b, AGENT_T_MTIME, (uint64_t)st.st_mtim.tv_sec * 1000000000ULL +
+		    (uint64_t)st.st_mtim.tv_nsec);
+	n = S_ISLNK(st.st_mode) ? readlink(r->path, target, PATH_MAX) : -1;
+	if (n >= 0)
+		tlv_put(&b, AGENT_T_LINK, target, (size_t)n);
+	return send_ok(&b, err);
+}
+
+/* The host may be busy sending: what it sends is taken for a moment, so that it
+ * comes to read the error rather than find the stream broken. */
+static void say_error(const struct err *err)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	struct pollfd p = { .fd = STREAM, .events = POLLIN };
+	static uint8_t junk[FRAME_DATA_MAX];
+	size_t taken = 0;
+	ssize_t n;
+
+	tlv_put_u32(&b, AGENT_T_CODE, err->code);
+	if (err->sys)
+		tlv_put_u32(&b, AGENT_T_ERRNO, (uint32_t)err->sys);
+	tlv_put_str(&b, AGENT_T_MESSAGE, err->msg);
+	if (frame_write(STREAM, AGENT_ERROR, b.data, b.len) < 0)
+		return;
+	shutdown(STREAM, SHUT_WR);
+	while (taken < DRAIN_BYTES && poll(&p, 1, DRAIN_MS) > 0) {
+		n = read(STREAM, junk, sizeof(junk));
+		if (n <= 0)
+			return;
+		taken += (size_t)n;
+	}
+}
+
+static int carry_out(uint8_t type, const struct frame *f,
+		     struct frame_reader *frames, const char *etc,
+		     struct err *err)
+{
+	struct request r = { 0 };
+
+	if (parse(&r, f, err) < 0 || become(&r, etc, err) < 0)
+		return -1;
+	switch (type) {
+	case AGENT_PUT:
+		return put(&r, frames, err);
+	case AGENT_GET:
+		return get(&r, err);
+	default:
+		return stat_path(&r, err);
+	}
+}
+
+/* Other streams and commands' pipes must not be held open by this process. */
+static void keep_only(int fd)
+{
+	if (fd != STREAM)
+		dup2(fd, STREAM);
+	spawn_close_from(STREAM + 1);
+	fcntl(STREAM, F_SETFL, O_RDWR);
+}
+
+static void run(struct conn *c, const struct frame *f) __attribute__((noreturn));
+static void run(struct conn *c, const struct frame *f)
+{
+	const char *etc = c->agent->system->etc;
+	struct err err = ERR_INIT;
+	int rc;
+
+	keep_only(c->fd);
+	rc = carry_out(f->type, f, &c->in, etc, &err);
+	if (rc < 0)
+		say_error(&err);
+	_exit(rc < 0);
+}
+
+static void on_ended(struct agent_child *child, int wstatus)
+{
+	struct transfer *t = container_of(child, struct transfer, child);
+
+	t->agent->nr_transfers--;
+	free(t);
+}
 
 void transfer_start(struct conn *c, const struct frame *f)
 {
+	struct agent *a = c->agent;
 	struct err err = ERR_INIT;
+	struct transfer *t = NULL;
+	pid_t pid = -1;
 
-	err_set(&err, ERR_FAILED, "not there yet");
-	conn_fail(c, &err);
+	if (a->nr_transfers >= AGENT_TRANSFERS_MAX) {
+		err_set(&err, ERR_LIMIT, "%d file transfers are running already",
+			AGENT_TRANSFERS_MAX);
+		conn_fail(c, &err);
+		return;
+	}
+	t = calloc(1, sizeof(*t));
+	if (t)
+		pid = spawn_fork(a->cgroup.own, false);
+	if (pid == 0)
+		run(c, f);
+	if (pid < 0) {
+		err_sys(&err, t ? errno : ENOMEM, "cannot start a file transfer");
+		conn_fail(c, &err);
+		free(t);
+		return;
+	}
+	t->agent = a;
+	t->child.ended = on_ended;
+	a->nr_transfers++;
+	agent_add_child(a, &t->child, pid);
+	conn_drop(c, false);
 }

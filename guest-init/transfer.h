@@ -11,6 +11,7 @@
 
 #include "guest-init/conn.h"
 
+/* Hand the connection over to a new process; errors are answered on @c. */
 void transfer_start(struct conn *c, const struct frame *f);
 
 #endif

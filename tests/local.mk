@@ -46,6 +46,19 @@ test_frame_LDADD = libcommon.a $(CMOCKA_LIBS)
 test_rpc_SOURCES = tests/unit/test-rpc.c
 test_rpc_CPPFLAGS = $(unit_cppflags) $(JANSSON_CFLAGS)
 test_rpc_LDADD = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
+# guest-init/: the agent as an ordinary process, with the host's C library
+check_LIBRARIES += libagent.a
+libagent_a_SOURCES = $(guest_init_sources) $(guest_init_headers)
+libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
+libagent_a_CFLAGS = $(AM_CFLAGS)
+agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
+agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
+check_PROGRAMS += test-agent-exec
+TESTS += test-agent-exec
+test_agent_exec_SOURCES = tests/unit/test-agent-exec.c $(agent_rig)
+test_agent_exec_CPPFLAGS = $(unit_cppflags)
+test_agent_exec_LDADD = $(agent_libs)
 endif
 
 # machine/
@@ -60,7 +73,7 @@ test_mux_session_CPPFLAGS = $(unit_cppflags)
 test_mux_session_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
 
 # runner/vmm/: devices and disks, with the driver's side in plain memory
-check_LIBRARIES = libvqdriver.a
+check_LIBRARIES += libvqdriver.a
 libvqdriver_a_CPPFLAGS = $(unit_cppflags)
 libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
 	tests/unit/vq-fuzz.c
