@@ -238,8 +238,11 @@ static int say_hello(struct client *c, struct err *err)
 				      JSONRPC_PROTOCOL, "version",
 				      PACKAGE_VERSION),
 			    err);
-	if (!hello)
+	if (!hello) {
+		if (err && err->code == ERR_VERSION && *host_version_hint())
+			err_hint(err, "%s", host_version_hint());
 		return err_hint(err, "is the other side a podflare runner?");
+	}
 	protocol = json_integer_value(json_object_get(hello, "protocol"));
 	pid = json_integer_value(json_object_get(hello, "pid"));
 	version = json_string_value(json_object_get(hello, "version"));
@@ -247,6 +250,8 @@ static int say_hello(struct client *c, struct err *err)
 	if (protocol != JSONRPC_PROTOCOL) {
 		err_set(err, ERR_VERSION, "the running podflared is version "
 			"%s, this is podflare " PACKAGE_VERSION, c->version);
+		if (*host_version_hint())
+			return err_hint(err, "%s", host_version_hint());
 		return err_hint(err, "stop it with `kill %lld`: its sandboxes "
 				"go on, and the next command starts a new one",
 				(long long)pid);
@@ -262,7 +267,7 @@ int client_open(struct client *c, struct globals *g, struct err *err)
 {
 	*c = (struct client)CLIENT_INIT;
 	c->globals = g;
-	c->fd = host_connect(true, err);
+	c->fd = host_connect(c->globals, true, err);
 	if (c->fd < 0)
 		return -1;
 	return say_hello(c, err);

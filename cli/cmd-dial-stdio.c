@@ -15,13 +15,12 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 {
 	int sock;
 
-	(void)ctx;
 	if (isatty(STDIN_FILENO)) {
 		err_set(err, ERR_USAGE, "dial-stdio: stdin is a terminal");
 		return err_hint(err, "it is for programs; see "
 				"`podflare help dial-stdio`");
 	}
-	sock = host_connect(true, err);
+	sock = host_connect(ctx->globals, true, err);
 	if (sock < 0)
 		return -1;
 	return dial_relay(sock, STDIN_FILENO, STDOUT_FILENO, err);

@@ -29,6 +29,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_resume,
 	&cmd_rm,
 	&cmd_dial_stdio,
+	&cmd_machine,
 	&cmd_version,
 	&cmd_help,
 	NULL,

@@ -13,6 +13,7 @@ extern const struct cmd cmd_exec;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_logs;
 extern const struct cmd cmd_ls;
+extern const struct cmd cmd_machine;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_resume;
 extern const struct cmd cmd_rm;

@@ -51,6 +51,15 @@ libcli_a_SOURCES = \
 	cli/exec.h \
 	cli/host.c \
 	cli/host.h \
+	cli/cmd-machine.c \
+	cli/machine-client.c \
+	cli/machine-client.h \
+	cli/machine-shell.c \
+	cli/machine-shell.h \
+	cli/machine-spawn.c \
+	cli/machine-spawn.h \
+	cli/machine-status.c \
+	cli/machine-status.h \
 	cli/message.c \
 	cli/opts-usage.c \
 	cli/opts.c \

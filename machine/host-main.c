@@ -65,16 +65,32 @@ static void end(struct host *h)
 	loop_stop(&h->loop);
 }
 
+static void undo_start(struct host *h)
+{
+	h->stopping = true;
+	proc_signal(h->pidfd, SIGKILL);
+}
+
+/* Clients are let in only now: while the machine starts they wait for the one
+ * who started it, and should that one give up, start it again. */
+static void become_ready(struct host *h)
+{
+	loop_timer_cancel(&h->loop, &h->boot_timer);
+	if (conn_listen(h, &h->why) == 0) {
+		dismiss(h, "ready\n");
+		return;
+	}
+	undo_start(h);
+}
+
 static void on_session(struct mux *m, bool up)
 {
 	struct port *p = container_of(m, struct port, mux);
 	struct host *h = container_of(p, struct host, port);
 
 	log_info("session %s", up ? "begins" : "ended");
-	if (up && h->ready_fd >= 0) {
-		loop_timer_cancel(&h->loop, &h->boot_timer);
-		dismiss(h, "ready\n");
-	}
+	if (up && h->ready_fd >= 0)
+		become_ready(h);
 	conn_session(h, up);
 }
 
@@ -127,12 +143,6 @@ static void on_stop_late(struct loop_timer *t)
 	struct host *h = container_of(t, struct host, stop_timer);
 
 	log_error("the machine does not power off, ending it");
-	proc_signal(h->pidfd, SIGKILL);
-}
-
-static void undo_start(struct host *h)
-{
-	h->stopping = true;
 	proc_signal(h->pidfd, SIGKILL);
 }
 
@@ -226,8 +236,6 @@ static int attach(struct host *h, struct err *err)
 	if (loop_add(&h->loop, &h->ready_watch, h->ready_fd, 0) < 0 &&
 	    errno != EPERM)
 		return err_sys(err, errno, "epoll");
-	if (conn_listen(h, err) < 0)
-		return -1;
 	loop_timer_set(&h->loop, &h->boot_timer, BOOT_MS);
 	loop_timer_set(&h->loop, &h->house_timer, HOUSE_MS);
 	return 0;
