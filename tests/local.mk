@@ -77,10 +77,18 @@ check_LIBRARIES += libvqdriver.a
 libvqdriver_a_CPPFLAGS = $(unit_cppflags)
 libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
 	tests/unit/vq-fuzz.c
-vmmdev_tests = test-virtq
+vmmdev_tests = test-virtio-blk \
+	test-virtio-mmio \
+	test-virtq
 check_PROGRAMS += $(vmmdev_tests)
 TESTS += $(vmmdev_tests)
 vmmdev_ldadd = libvqdriver.a libvmmdev.a libcommon.a $(CMOCKA_LIBS) -lpthread
+test_virtio_blk_SOURCES = tests/unit/test-virtio-blk.c
+test_virtio_blk_CPPFLAGS = $(unit_cppflags)
+test_virtio_blk_LDADD = $(vmmdev_ldadd)
+test_virtio_mmio_SOURCES = tests/unit/test-virtio-mmio.c
+test_virtio_mmio_CPPFLAGS = $(unit_cppflags)
+test_virtio_mmio_LDADD = $(vmmdev_ldadd)
 test_virtq_SOURCES = tests/unit/test-virtq.c
 test_virtq_CPPFLAGS = $(unit_cppflags)
 test_virtq_LDADD = $(vmmdev_ldadd)

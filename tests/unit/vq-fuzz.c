@@ -90,7 +90,7 @@ static void odd_chain(struct rig *r, unsigned int queue, uint64_t *seed)
 	struct rig_seg segs[6];
 	unsigned int n = 1 + rig_random(seed) % ARRAY_SIZE(segs);
 	unsigned int out = rig_random(seed) % (n + 1);
-	uint64_t heap = RIG_LOW + MIB;
+	uint64_t heap = RIG_LOW + 8 * MIB;
 
 	for (unsigned int i = 0; i < n; i++) {
 		segs[i] = (struct rig_seg){
@@ -112,9 +112,6 @@ void rig_fuzz(struct rig *r, struct virtio_mmio *dev, uint64_t seed, int ms)
 	uint64_t end = now_ns() + (uint64_t)ms * 1000000;
 	unsigned int nr = dev->ops->nr_queues, turn = 0;
 
-	/* Scribbling on low memory must not hit the rings by chance alone. */
-	r->heap = RIG_LOW;
-	memset(r->q, 0, sizeof(r->q));
 	rig_start(r, dev, RIG_FEATURES | dev->offered);
 	while (now_ns() < end) {
 		unsigned int queue = rig_random(&seed) % nr;
