@@ -76,9 +76,10 @@ test_mux_session_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
 check_LIBRARIES += libvqdriver.a
 libvqdriver_a_CPPFLAGS = $(unit_cppflags)
 libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
-	tests/unit/vq-fuzz.c
+	tests/unit/vq-fuzz.c tests/unit/vsock-guest.c tests/unit/vsock-guest.h
 vmmdev_tests = test-virtio-blk \
 	test-virtio-mmio \
+	test-virtio-vsock \
 	test-virtq
 check_PROGRAMS += $(vmmdev_tests)
 TESTS += $(vmmdev_tests)
@@ -89,6 +90,9 @@ test_virtio_blk_LDADD = $(vmmdev_ldadd)
 test_virtio_mmio_SOURCES = tests/unit/test-virtio-mmio.c
 test_virtio_mmio_CPPFLAGS = $(unit_cppflags)
 test_virtio_mmio_LDADD = $(vmmdev_ldadd)
+test_virtio_vsock_SOURCES = tests/unit/test-virtio-vsock.c
+test_virtio_vsock_CPPFLAGS = $(unit_cppflags)
+test_virtio_vsock_LDADD = $(vmmdev_ldadd)
 test_virtq_SOURCES = tests/unit/test-virtq.c
 test_virtq_CPPFLAGS = $(unit_cppflags)
 test_virtq_LDADD = $(vmmdev_ldadd)
