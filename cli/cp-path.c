@@ -45,7 +45,7 @@ static void trim(struct cp_end *e)
 		if (len > 1 && e->path[len - 1] == '/') {
 			len--;
 			e->slash = true;
-		} else if (len > 2 && e->path[len - 1] == '.' &&
+		} else if (len > 1 && e->path[len - 1] == '.' &&
 			   e->path[len - 2] == '/') {
 			len--;
 			e->slash = true;

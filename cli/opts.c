@@ -172,8 +172,8 @@ static int parse_short(const struct opts_target *targets, size_t n,
 		if (!find(targets, n, *p, NULL, 0, &hit)) {
 			err_set(err, ERR_USAGE, "unknown option \"-%c\"",
 				*p > ' ' && *p < 127 ? *p : '?');
-			if (p == arg + 1 && p[1])
-				err_hint(err, "long options have two dashes");
+			if (find(targets, n, 0, arg + 1, strlen(arg + 1), &hit))
+				err_hint(err, "did you mean \"-%s\"?", arg);
 			return -1;
 		}
 		snprintf(hit.shown, sizeof(hit.shown), "-%c", *p);

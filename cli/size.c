@@ -173,6 +173,7 @@ char *age_format(const char *time, int64_t now, char out[SIZE_TEXT])
 	if (!strptime(time, "%Y-%m-%dT%H:%M:%S", &tm))
 		return out;
 	then = timegm(&tm);
-	return duration_format(now > then ? (uint64_t)(now - then) * 1000 : 0,
-			       out);
+	if (now <= then)
+		return strcpy(out, "0 s");
+	return duration_format((uint64_t)(now - then) * 1000, out);
 }

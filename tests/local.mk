@@ -97,3 +97,25 @@ test_virtq_SOURCES = tests/unit/test-virtq.c
 test_virtq_CPPFLAGS = $(unit_cppflags)
 test_virtq_LDADD = $(vmmdev_ldadd)
 endif
+
+# cli/
+if HAVE_CMOCKA
+cli_tests = test-cp-path test-opts test-output test-size
+check_PROGRAMS += $(cli_tests)
+TESTS += $(cli_tests)
+cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
+cli_test_ldadd = libcli.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
+	$(JANSSON_LIBS) $(YAML_LIBS) $(ARCHIVE_LIBS)
+test_cp_path_SOURCES = tests/unit/test-cp-path.c
+test_cp_path_CPPFLAGS = $(cli_test_cppflags)
+test_cp_path_LDADD = $(cli_test_ldadd)
+test_opts_SOURCES = tests/unit/test-opts.c
+test_opts_CPPFLAGS = $(cli_test_cppflags)
+test_opts_LDADD = $(cli_test_ldadd)
+test_output_SOURCES = tests/unit/test-output.c
+test_output_CPPFLAGS = $(cli_test_cppflags)
+test_output_LDADD = $(cli_test_ldadd)
+test_size_SOURCES = tests/unit/test-size.c
+test_size_CPPFLAGS = $(cli_test_cppflags)
+test_size_LDADD = $(cli_test_ldadd)
+endif
