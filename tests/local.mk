@@ -80,6 +80,7 @@ libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
 vmmdev_tests = test-virtio-blk \
 	test-virtio-mmio \
 	test-virtio-vsock \
+	test-virtio-vsock-bad \
 	test-virtq
 check_PROGRAMS += $(vmmdev_tests)
 TESTS += $(vmmdev_tests)
@@ -93,6 +94,9 @@ test_virtio_mmio_LDADD = $(vmmdev_ldadd)
 test_virtio_vsock_SOURCES = tests/unit/test-virtio-vsock.c
 test_virtio_vsock_CPPFLAGS = $(unit_cppflags)
 test_virtio_vsock_LDADD = $(vmmdev_ldadd)
+test_virtio_vsock_bad_SOURCES = tests/unit/test-virtio-vsock-bad.c
+test_virtio_vsock_bad_CPPFLAGS = $(unit_cppflags)
+test_virtio_vsock_bad_LDADD = $(vmmdev_ldadd)
 test_virtq_SOURCES = tests/unit/test-virtq.c
 test_virtq_CPPFLAGS = $(unit_cppflags)
 test_virtq_LDADD = $(vmmdev_ldadd)
