@@ -12,29 +12,30 @@ teardown_file() {
 	podflare rm -f term1
 }
 
-# on_terminal SCRIPT: expect(1) commands after `spawn bash`; its prompt is "$>".
+# on_terminal SCRIPT: expect(1) commands after `spawn bash`; its prompt is "HOST>".
 # `same_tty` checks that the terminal's settings are what they were.
 on_terminal() {
 	cat >script <<-END
-	set timeout 60
-	proc need {args} {
+	set timeout ${TTY_SECONDS:-60}
+	proc need {text} {
 		expect {
-			{*}\$args {}
-			timeout { puts "\nnot seen: \$args"; exit 1 }
-			eof { puts "\nended before: \$args"; exit 1 }
+			-ex \$text {}
+			timeout { puts "\nnot seen: \$text"; exit 1 }
+			eof { puts "\nended before: \$text"; exit 1 }
 		}
 	}
 	proc same_tty {} {
-		need {\$>}
+		need {HOST>}
 		send "stty -g >after; cmp before after && echo sa''me\r"
 		need same
-		need {\$>}
+		need {HOST>}
 	}
-	set env(PS1) {\$>}
+	set env(PS1) {HOST>}
+	set env(TERM) dumb
 	spawn bash --norc --noprofile
-	need {\$>}
+	need {HOST>}
 	send "stty rows 33 cols 101; stty -g >before\r"
-	need {\$>}
+	need {HOST>}
 	$1
 	exit 0
 	END
@@ -44,22 +45,25 @@ on_terminal() {
 @test "shell: a login shell with our size, and the terminal afterwards" {
 	on_terminal '
 	send "podflare shell term1\r"
-	need {#}
-	send "stty size; echo te""rm1-\$(hostname)\r"
+	need {# }
+	send {stty size; echo me-$(hostname)}
+	send "\r"
 	need {33 101}
-	need {term1-term1}
+	need me-term1
 	send "exit 5\r"
-	need {$>}
-	send "echo rc=\$?\r"
-	need {rc=5}
+	need HOST>
+	send {echo rc=$?}
+	send "\r"
+	need rc=5
 	same_tty'
 }
 
 @test "a changed window size reaches the command" {
 	on_terminal '
 	send "podflare shell term1\r"
-	need {#}
-	send "trap \"stty size\" WINCH; echo re\"\"ady\r"
+	need {# }
+	send {trap "stty size" WINCH; echo re""ady}
+	send "\r"
 	need ready
 	stty rows 44 columns 99 < $spawn_out(slave,name)
 	send "\r"
@@ -71,81 +75,90 @@ on_terminal() {
 @test "Ctrl-C in a shell ends the command inside, not the shell" {
 	on_terminal '
 	send "podflare shell term1\r"
-	need {#}
-	send "echo sta\"\"rt; sleep 1000\r"
+	need {# }
+	send {echo sta""rt; sleep 1000}
+	send "\r"
 	need start
 	send "\003"
-	need {#}
-	send "echo ali\"\"ve\r"
+	need {# }
+	send {echo ali""ve}
+	send "\r"
 	need alive
 	send "exit\r"
 	same_tty'
 }
 
 @test "Ctrl-C with exec -t" {
+	echo 'trap "echo got-int; exit 9" INT; echo start
+		while :; do sleep 0.1; done' >job
 	on_terminal '
-	send "podflare exec -it term1 sh -c {trap \"echo got-int; exit 9\" INT; echo sta\"\"rt; while :; do sleep 0.1; done}\r"
+	send {podflare exec -it term1 sh -c "$(cat job)"}
+	send "\r"
 	need start
 	send "\003"
 	need got-int
-	need {$>}
-	send "echo rc=\$?\r"
-	need {rc=9}
+	need HOST>
+	send {echo rc=$?}
+	send "\r"
+	need rc=9
 	same_tty'
 }
 
 @test "Ctrl-C with exec without -t" {
+	echo 'echo start; exec sleep 1000' >job
 	on_terminal '
-	send "podflare exec term1 sh -c \"echo sta\\\"\\\"rt; exec sleep 1000\"\r"
+	send {podflare exec term1 sh -c "$(cat job)"}
+	send "\r"
 	need start
 	send "\003"
-	need {$>}
-	send "echo rc=\$?\r"
-	need {rc=130}
+	need HOST>
+	send {echo rc=$?}
+	send "\r"
+	need rc=130
 	same_tty'
 }
 
 @test "the terminal is restored when we are terminated" {
+	echo 'echo start; exec sleep 1000' >job
+	echo 'echo $$ >pid; exec podflare exec -it term1 sh -c "$(cat job)"' >us
 	on_terminal '
-	send "podflare exec -it term1 sh -c {echo sta\"\"rt; exec sleep 1000}\r"
+	send "sh us\r"
 	need start
-	exec sh -c {kill -TERM $(cat /proc/[0-9]*/stat 2>/dev/null | awk -v t=$(cut -d" " -f7 /proc/'"\$spawn_pid"'/stat) "\$2 == \"(podflare)\" && \$7 == t { print \$1 }")}
+	exec sh -c {kill -TERM $(cat pid)}
 	same_tty'
 }
 
 @test "the terminal is restored when the sandbox dies" {
 	create term2
 	pid=$(field term2 .pid)
-	printf '#!/bin/bash\n%s\n' "machine=$machine" >killer
 	if [ -n "$machine" ]; then
-		echo "podflare machine shell -- kill -9 $pid </dev/null" >>killer
+		echo "podflare machine shell -- kill -9 $pid </dev/null" >killer
 	else
-		echo "kill -9 $pid" >>killer
+		echo "kill -9 $pid" >killer
 	fi
-	chmod +x killer
 	on_terminal '
 	send "podflare shell term2\r"
-	need {#}
-	exec ./killer >/dev/null 2>/dev/null
+	need {# }
+	exec sh killer
 	need error
 	same_tty'
 	podflare rm -f term2
 }
 
-@test "a shell's end of input ends it" {
+@test "a shell ends at the end of its input" {
 	on_terminal '
 	send "podflare shell term1\r"
-	need {#}
+	need {# }
 	send "\004"
 	same_tty'
 }
 
-@test "the console is attached and left" {
+@test "the console shows what the guest writes, and is left with its key" {
 	on_terminal '
 	send "podflare console term1\r"
-	sleep 1
+	need {Ctrl-]}
+	exec podflare exec term1 sh -c {echo to-con""sole >/dev/console}
+	need to-console
 	send "\035"
-	sleep 1
-	send "\020\021"
 	same_tty'
 }
