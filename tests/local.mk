@@ -81,7 +81,8 @@ vmmdev_tests = test-virtio-blk \
 	test-virtio-mmio \
 	test-virtio-vsock \
 	test-virtio-vsock-bad \
-	test-virtq
+	test-virtq \
+	test-vsock-conn
 check_PROGRAMS += $(vmmdev_tests)
 TESTS += $(vmmdev_tests)
 vmmdev_ldadd = libvqdriver.a libvmmdev.a libcommon.a $(CMOCKA_LIBS) -lpthread
@@ -100,6 +101,9 @@ test_virtio_vsock_bad_LDADD = $(vmmdev_ldadd)
 test_virtq_SOURCES = tests/unit/test-virtq.c
 test_virtq_CPPFLAGS = $(unit_cppflags)
 test_virtq_LDADD = $(vmmdev_ldadd)
+test_vsock_conn_SOURCES = tests/unit/test-vsock-conn.c
+test_vsock_conn_CPPFLAGS = $(unit_cppflags)
+test_vsock_conn_LDADD = $(vmmdev_ldadd)
 endif
 
 # cli/
