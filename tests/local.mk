@@ -30,6 +30,12 @@ podflare_bench_SOURCES = tests/bench/podflare-bench.c tests/bench/work.c \
 	tests/bench/work.h
 EXTRA_DIST += tests/bench/run
 
+# A control client of podflare-vmm, for tests and for looking into one by hand.
+noinst_PROGRAMS += vmmctl
+vmmctl_SOURCES = tests/fake/vmmctl.c
+vmmctl_CFLAGS = $(AM_CFLAGS)
+vmmctl_LDADD = libcommon.a
+
 # Unit tests: one block for each part, with its own programs.
 if HAVE_CMOCKA
 unit_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -126,4 +132,16 @@ test_output_LDADD = $(cli_test_ldadd)
 test_size_SOURCES = tests/unit/test-size.c
 test_size_CPPFLAGS = $(cli_test_cppflags)
 test_size_LDADD = $(cli_test_ldadd)
+endif
+
+# runner/vmm/: the whole of it, guests of a few instructions on the real /dev/kvm
+if HAVE_CMOCKA
+vmm_tests = \
+	test-tinyguest
+check_PROGRAMS += $(vmm_tests)
+TESTS += $(vmm_tests)
+vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(CMOCKA_LIBS)
+test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
+test_tinyguest_CPPFLAGS = $(unit_cppflags)
+test_tinyguest_LDADD = $(vmm_ldadd)
 endif

@@ -134,6 +134,7 @@ int devices_init(struct devices *d, struct vm *vm,
 		d->irqs[i].fd = -1;
 	power_init(&d->power, &vm->env);
 	bus_add(&vm->pio, &d->power.region);
+	bus_add(&vm->pio, &d->power.i8042);
 	for (unsigned int i = 0; i < LAYOUT_VIRTIO_MAX; i++)
 		if (irq_init(&d->irqs[i], err) < 0)
 			return -1;

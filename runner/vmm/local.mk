@@ -1,5 +1,6 @@
 # runner/vmm/local.mk - the virtual machine monitor
 noinst_LIBRARIES += libvmm.a
+pkglibexec_PROGRAMS += podflare-vmm
 
 # KVM, CPUs, boot, control: everything but main(), for the unit tests' sake.
 libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
@@ -41,6 +42,11 @@ libvmm_a_SOURCES = \
 	runner/vmm/x86/layout.h \
 	runner/vmm/x86/power.c \
 	runner/vmm/x86/power.h
+
+podflare_vmm_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
+podflare_vmm_LDFLAGS = $(HARDEN_LDFLAGS)
+podflare_vmm_LDADD = libvmm.a libvmmdev.a libcommon.a
+podflare_vmm_SOURCES = runner/vmm/main.c
 
 # Devices and disks: no KVM in them, so that unit tests can have them.
 noinst_LIBRARIES += libvmmdev.a

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "common/log.h"
+
 static void handle_io(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
@@ -21,11 +23,18 @@ static void handle_io(struct vcpu *v)
 
 	/* string instructions bring several items at once */
 	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
-		if (run->io.direction == KVM_EXIT_IO_OUT)
-			bus_write(v->env->pio, run->io.port, data,
-				  run->io.size);
+		bool out = run->io.direction == KVM_EXIT_IO_OUT, ok;
+
+		if (out)
+			ok = bus_write(v->env->pio, run->io.port, data,
+				       run->io.size);
 		else
-			bus_read(v->env->pio, run->io.port, data, run->io.size);
+			ok = bus_read(v->env->pio, run->io.port, data,
+				      run->io.size);
+		if (!ok)
+			log_debug("nothing at port 0x%x (%s of %u bytes)",
+				  run->io.port, out ? "write" : "read",
+				  run->io.size);
 	}
 }
 
@@ -34,12 +43,18 @@ static void handle_mmio(struct vcpu *v)
 	struct kvm_run *run = v->run;
 	unsigned int len = MIN(run->mmio.len, sizeof(run->mmio.data));
 
+	bool ok;
+
 	if (run->mmio.is_write)
-		bus_write(v->env->mmio, run->mmio.phys_addr, run->mmio.data,
-			  len);
+		ok = bus_write(v->env->mmio, run->mmio.phys_addr,
+			       run->mmio.data, len);
 	else
-		bus_read(v->env->mmio, run->mmio.phys_addr, run->mmio.data,
-			 len);
+		ok = bus_read(v->env->mmio, run->mmio.phys_addr,
+			      run->mmio.data, len);
+	if (!ok)
+		log_debug("nothing at 0x%llx (%s of %u bytes)",
+			  (unsigned long long)run->mmio.phys_addr,
+			  run->mmio.is_write ? "write" : "read", len);
 }
 
 static void PRINTF(3, 4)

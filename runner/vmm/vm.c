@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "runner/vmm/x86/cpuid.h"
+
 static void on_ended(struct vcpu_env *env, enum vm_end_reason reason,
 		     const char *detail)
 {
@@ -41,25 +43,33 @@ int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
 	return memory_init(&vm->mem, ram, err);
 }
 
+static int make_vcpus(struct vm *vm, struct err *err)
+{
+	struct cpuid_set supported;
+
+	if (cpuid_supported(vm->kvm.fd, &supported, err) < 0)
+		return -1;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *v = &vm->vcpus[i];
+
+		if (vcpu_create(v, i, &vm->kvm, &vm->env, err) < 0 ||
+		    cpu_setup(v, &vm->kvm, vm->nr_vcpus, &supported, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err)
 {
 	if (kvm_create(&vm->kvm, kvm_fd, &vm->mem, err) < 0)
 		return -1;
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->end_fd < 0) {
+	if (vm->end_fd >= 0 && make_vcpus(vm, err) == 0)
+		return 0;
+	if (vm->end_fd < 0)
 		err_sys(err, errno, "kvm: event");
-		vm_close_kvm(vm);
-		return -1;
-	}
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-		if (vcpu_create(&vm->vcpus[i], i, &vm->kvm, &vm->env,
-				err) < 0 ||
-		    cpu_setup(&vm->vcpus[i], &vm->kvm, vm->nr_vcpus, err) < 0) {
-			vm_close_kvm(vm);
-			return -1;
-		}
-	}
-	return 0;
+	vm_close_kvm(vm);
+	return -1;
 }
 
 void vm_close_kvm(struct vm *vm)

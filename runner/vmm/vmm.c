@@ -190,6 +190,7 @@ static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	acpi.virtio = v->dev.nr_virtio;
 	if (boot_load(&v->vm.mem, &files, &v->vm.entry, err) < 0 ||
 	    acpi_write(&v->vm.mem, &acpi, err) < 0 ||
+	    power_write_reset_vector(&v->vm.mem, err) < 0 ||
 	    vm_open_kvm(&v->vm, v->kvm_fd, err) < 0 ||
 	    devices_wire(&v->dev, &v->vm, err) < 0)
 		return -1;

@@ -68,17 +68,16 @@ int cpu_write_tables(const struct guest_memory *m, struct err *err)
 }
 
 static int set_cpuid(const struct vcpu *v, const struct kvm *k,
-		     unsigned int cpus, struct err *err)
+		     unsigned int cpus, const struct cpuid_set *supported,
+		     struct err *err)
 {
 	struct cpuid_topology t = {
 		.apic_id = v->id,
 		.cpus = cpus,
 		.tsc_deadline = k->tsc_deadline,
 	};
-	struct cpuid_set set = { 0 };
+	struct cpuid_set set = *supported;
 
-	if (cpuid_supported(k->fd, &set, err) < 0)
-		return -1;
 	cpuid_adapt(&set, &t);
 	if (ioctl(v->fd, KVM_SET_CPUID2, &set) < 0)
 		return err_sys(err, errno, "vCPU %u: CPUID", v->id);
@@ -122,9 +121,9 @@ static int set_local_pins(const struct vcpu *v, struct err *err)
 }
 
 int cpu_setup(const struct vcpu *v, const struct kvm *k, unsigned int cpus,
-	      struct err *err)
+	      const struct cpuid_set *supported, struct err *err)
 {
-	if (set_cpuid(v, k, cpus, err) < 0)
+	if (set_cpuid(v, k, cpus, supported, err) < 0)
 		return -1;
 	set_msrs(v);
 	return set_local_pins(v, err);

@@ -8,6 +8,7 @@
  *	0x00020000	kernel command line
  *	0x00021000	setup data (random seed)
  *	0x000e0000	ACPI tables (RSDP first: Linux scans here as well)
+ *	0x000ffff0	where a PC begins: code that resets (x86/power.h)
  *	0x00100000	RAM: kernel, initrd at the end of low RAM
  *	0xc0000000	hole: virtio-mmio, IOAPIC, LAPIC, KVM's own pages
  *	0x100000000	the rest of RAM
@@ -30,6 +31,7 @@
 #define LAYOUT_SETUP_DATA 0x21000ULL
 #define LAYOUT_ACPI 0xe0000ULL
 #define LAYOUT_ACPI_SIZE 0x10000ULL
+#define LAYOUT_RESET_VECTOR 0xffff0ULL	/* f000:fff0 */
 
 /* devices in the hole */
 #define LAYOUT_VIRTIO_MMIO 0xd0000000ULL
@@ -44,6 +46,7 @@
 /* ports */
 #define LAYOUT_COM1 0x3f8
 #define LAYOUT_COM1_GSI 4
+#define LAYOUT_I8042_COMMAND 0x64
 #define LAYOUT_PM_BASE 0x600	/* x86/power.h */
 
 #endif
