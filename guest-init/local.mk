@@ -79,10 +79,10 @@ EXTRA_DIST += $(guest_init_sources) $(guest_init_boot_sources) \
 GUEST_CFLAGS = -std=gnu11 -Os -fno-strict-aliasing -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -ffunction-sections -fdata-sections
 
-guest-init/podflare-init: $(guest_init_sources) $(guest_init_boot_sources) \
+podflare-init: $(guest_init_sources) $(guest_init_boot_sources) \
 		$(guest_init_common_sources) $(guest_init_headers) \
 		$(guest_init_common_headers) config.h
-	$(AM_V_CCLD)$(MKDIR_P) guest-init; set --; \
+	$(AM_V_CCLD)set --; \
 	for f in $(AM_CFLAGS); do \
 		case $$f in -W*) set -- "$$@" "$$f";; esac; \
 	done; \
@@ -97,9 +97,9 @@ noinst_PROGRAMS += guest-init/mkcpio
 guest_init_mkcpio_SOURCES = guest-init/mkcpio.c
 guest_init_mkcpio_CFLAGS = $(AM_CFLAGS)
 
-guest-init/init.cpio: guest-init/podflare-init guest-init/mkcpio$(EXEEXT)
+init.cpio: podflare-init guest-init/mkcpio$(EXEEXT)
 	$(AM_V_GEN)guest-init/mkcpio$(EXEEXT) $@ \
-		init=guest-init/podflare-init:0755
+		init=podflare-init:0755
 
-init_DATA += guest-init/init.cpio
-CLEANFILES += guest-init/podflare-init guest-init/init.cpio
+init_DATA += init.cpio
+CLEANFILES += podflare-init init.cpio
