@@ -13,39 +13,17 @@
 #include <unistd.h>
 
 #include "cli/machine-client.h"
+#include "cli/virt.h"
 #include "common/cleanup.h"
 #include "common/dial.h"
 #include "common/proc.h"
-
-static bool has_word(const char *line, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = line; (p = strstr(p, word)); p += n)
-		if (p > line && p[-1] == ' ' && strchr(" \n", p[n]))
-			return true;
-	return false;
-}
-
-/* See host.h. */
-bool host_has_virtualization(void)
-{
-	CLEANUP_FILE FILE *f = fopen("/proc/cpuinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0)
-		if (strncmp(line, "flags", 5) == 0)
-			return has_word(line, "vmx") || has_word(line, "svm");
-	return false;
-}
 
 static int choose(enum host_kind *kind, struct err *err)
 {
 	const char *mode = getenv("PODFLARE_MACHINE");
 
 	if (!mode || !*mode || !strcmp(mode, "auto"))
-		*kind = host_has_virtualization() ? HOST_LOCAL : HOST_MACHINE;
+		*kind = virt_present() ? HOST_LOCAL : HOST_MACHINE;
 	else if (!strcmp(mode, "always"))
 		*kind = HOST_MACHINE;
 	else if (!strcmp(mode, "never"))

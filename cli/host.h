@@ -25,8 +25,6 @@ int host_which(enum host_kind *kind, const char **rest, struct err *err);
 bool host_is_local(void);
 /* What to do about a runner of another version; "" when that is not known. */
 const char *host_version_hint(void);
-/* Return: whether the CPU lets KVM run guests (vmx or svm). */
-bool host_has_virtualization(void);
 
 /* A stream socket that speaks docs/api.md. Descriptors can be passed over it
  * only when a runner on this host is behind it; else a stream goes on behind

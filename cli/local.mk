@@ -84,5 +84,7 @@ libcli_a_SOURCES = \
 	cli/term.h \
 	cli/text.c \
 	cli/text.h \
+	cli/virt.c \
+	cli/virt.h \
 	cli/xfer.c \
 	cli/xfer.h

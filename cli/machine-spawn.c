@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/host.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/size.h"
+#include "cli/virt.h"
 #include "common/cleanup.h"
 #include "common/path.h"
 #include "common/proc.h"
@@ -137,7 +137,7 @@ int machine_spawn(const struct machine_start *how, struct err *err)
 
 	if (fd < 0)
 		return -1;
-	if (how->start && how->announce && !host_has_virtualization())
+	if (how->start && how->announce && !virt_present())
 		output_note(how->globals, "no hardware virtualization: using "
 			    "the emulated machine (slow); see podflare doctor");
 	progress_start(&p, how->globals);
