@@ -49,7 +49,7 @@ check() {
 	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp"
 	linked podflare-machine "$libc|libjansson|libmd"
 	linked podflare "$libc|libjansson|libarchive|libmd|libyaml-0"
-	static guest-init/podflare-init
+	static podflare-init
 }
 
 # program NAME FLAGS...: a tiny program in the self-test's build folder.
@@ -66,21 +66,21 @@ programs() {
 	program podflared
 	program podflare-machine
 	program podflare
-	program guest-init/podflare-init -static
+	program podflare-init -static
 }
 
 selftest() {
 	bin=$scratch/bin
-	mkdir -p "$bin/guest-init"
+	mkdir "$bin"
 	programs
 	expect_good
 	program podflare-vmm -lyaml
 	expect_bad 'podflare-vmm: linked with libyaml'
 	programs
-	program guest-init/podflare-init
-	expect_bad 'guest-init/podflare-init: not static'
-	program guest-init/podflare-init -static
-	truncate -s 2M "$bin/guest-init/podflare-init"
+	program podflare-init
+	expect_bad 'podflare-init: not static'
+	program podflare-init -static
+	truncate -s 2M "$bin/podflare-init"
 	expect_bad '1 MiB or more'
 	rm "$bin/podflared"
 	expect_bad 'podflared: not built'
