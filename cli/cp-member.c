@@ -174,8 +174,8 @@ int member_open_parent(int folder, const struct member *m, struct err *err)
 				"or newer, and a container that allows "
 				"openat2(2)");
 	}
-	if (errno == ELOOP)
-		return err_set(err, ERR_EXISTS, "%.200s: a symbolic link is in "
-			       "the way", dir);
+	if (errno == ELOOP || errno == ENOTDIR)
+		return err_set(err, ERR_EXISTS, "%.200s: a file or symbolic "
+			       "link is in the way", dir);
 	return err_sys(err, errno, "%.200s", dir);
 }

@@ -79,6 +79,26 @@ static int put_data(struct pack *p, int fd, uint64_t size, const char *path)
 	return 0;
 }
 
+/* Tell where the data of a file with holes are; put_data() still hands over all
+ * of it, and libarchive leaves the holes out. */
+static void add_extents(struct archive_entry *e, int fd, const struct stat *st)
+{
+	off_t data = 0, hole;
+
+	if (st->st_size == 0 || st->st_blocks * 512 >= st->st_size)
+		return;
+	while ((data = lseek(fd, data, SEEK_DATA)) >= 0) {
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole <= data || hole > st->st_size)
+			break;
+		archive_entry_sparse_add_entry(e, data, hole - data);
+		data = hole;
+	}
+	if (archive_entry_sparse_count(e) == 0 && data < 0 && errno == ENXIO)
+		archive_entry_sparse_add_entry(e, 0, 0);
+	lseek(fd, 0, SEEK_SET);
+}
+
 /* "name/rest", or "./rest" for the contents. Return: malloc'ed. */
 static char *entry_name(const struct pack *p, const char *path)
 {
@@ -157,6 +177,8 @@ static int put_entry(struct pack *p, const FTSENT *f)
 	if (!e)
 		return err_sys(p->err, ENOMEM, "%s", f->fts_path);
 	rc = fill_entry(p, e, f, &st);
+	if (fd >= 0)
+		add_extents(e, fd, &st);
 	if (rc == 0) {
 		archive_entry_linkify(p->links, &e, &spare);
 		/* a later hard link has lost its size */

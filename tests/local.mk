@@ -114,7 +114,7 @@ endif
 
 # cli/
 if HAVE_CMOCKA
-cli_tests = test-cp-path test-opts test-output test-size
+cli_tests = test-cp-path test-extract test-opts test-output test-size
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
@@ -123,6 +123,10 @@ cli_test_ldadd = libcli.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
 test_cp_path_SOURCES = tests/unit/test-cp-path.c
 test_cp_path_CPPFLAGS = $(cli_test_cppflags)
 test_cp_path_LDADD = $(cli_test_ldadd)
+test_extract_SOURCES = tests/unit/test-extract.c tests/unit/tar-maker.c \
+	tests/unit/tar-maker.h
+test_extract_CPPFLAGS = $(cli_test_cppflags)
+test_extract_LDADD = $(cli_test_ldadd)
 test_opts_SOURCES = tests/unit/test-opts.c
 test_opts_CPPFLAGS = $(cli_test_cppflags)
 test_opts_LDADD = $(cli_test_ldadd)
