@@ -1,1 +1,51 @@
-# runner/local.mk
+# runner/local.mk - podflared
+pkglibexec_PROGRAMS += podflared
+noinst_LIBRARIES += librunner.a
+
+librunner_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) \
+	$(MD_CFLAGS) -pthread
+librunner_a_SOURCES = \
+	runner/agent-get.c runner/agent-json.h \
+	runner/agent-put.c \
+	runner/agent.c runner/agent.h \
+	runner/boot.c runner/boot.h \
+	runner/bootargs.c runner/bootargs.h \
+	runner/child.c runner/child.h \
+	runner/client.c runner/client.h \
+	runner/daemon.c runner/daemon.h \
+	runner/disk.c runner/disk.h \
+	runner/image-names.c \
+	runner/image-put.c runner/image-put.h \
+	runner/image.c runner/image.h \
+	runner/kvm.c runner/kvm.h \
+	runner/life.c runner/life.h \
+	runner/methods.h \
+	runner/names.c runner/names.h \
+	runner/param.c runner/param.h \
+	runner/places.c runner/places.h \
+	runner/recover.c \
+	runner/removal.c \
+	runner/req-create.c \
+	runner/req-exec.c \
+	runner/req-files.c \
+	runner/req-image-put.c \
+	runner/req-image.c \
+	runner/req-runner.c \
+	runner/req-sandbox.c \
+	runner/req-show.c \
+	runner/request.c runner/request.h \
+	runner/runner.h \
+	runner/sandbox.c runner/sandbox.h \
+	runner/sbop.c runner/sbop.h \
+	runner/server.c runner/server.h \
+	runner/store.c runner/store.h \
+	runner/text.c runner/text.h \
+	runner/vmctl.c runner/vmctl.h \
+	runner/vmproc.c runner/vmproc.h \
+	runner/work.c runner/work.h
+
+podflared_SOURCES = runner/main.c
+podflared_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) -pthread
+podflared_LDFLAGS = $(HARDEN_LDFLAGS) -pthread
+podflared_LDADD = librunner.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
+	$(MD_LIBS)

@@ -27,7 +27,7 @@ guest-init      (common/(?!jsonrpc)|guest-init)/?  -
 only='
 linux/kvm\.h                 runner/vmm/(vm|vcpu|memory|irq|kvm|snapshot|state|clone)(-[a-z]+)?\.[ch]|runner/vmm/x86/cpu(id)?\.[ch]
 linux/virtio_ring\.h         runner/vmm/(virtq|virtio-mmio|virtio-regs)\.[ch]
-runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmproc\.c
+runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmctl\.c
 seccomp\.h                   runner/(vmm|net)/(isolate|seccomp)\.c
 yaml\.h                      cli/(recipe|config|spec)[a-z-]*\.[ch]
 archive(_entry)?\.h          cli/(cmd-cp|cp|extract|tar|archive|image|import|cmd-image|oci)[a-z-]*\.[ch]|runner/unpack\.c
@@ -42,8 +42,8 @@ cli/(client|spec|output|term)  5
 runner/main                    9
 runner/server                  8
 runner/(request|req-[a-z]+)    7
-runner/(sandbox|image|snapshot) 5
-runner/(vmproc|store|limits)   3
+runner/(sandbox|store|image|snapshot) 5
+runner/(vmproc|vmctl|limits)   3
 runner/vmm/main                9
 runner/vmm/(control|snapshot)  8
 runner/vmm/vm                  7

@@ -149,3 +149,25 @@ test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
 test_tinyguest_CPPFLAGS = $(unit_cppflags)
 test_tinyguest_LDADD = $(vmm_ldadd)
 endif
+
+# runner/: a real podflared with VMMs that are played (tests/fake)
+if HAVE_CMOCKA
+runner_tests = test-runner
+check_PROGRAMS += $(runner_tests)
+TESTS += $(runner_tests)
+EXTRA_PROGRAMS += fake-vmm
+fake_vmm_SOURCES = tests/fake/fake-vmm.c tests/fake/fake-agent.c \
+	tests/fake/fake-agent.h
+fake_vmm_CFLAGS = $(AM_CFLAGS) -pthread
+fake_vmm_LDADD = libcommon.a
+runner_host = tests/unit/runner-host.c tests/unit/runner-conn.c \
+	tests/unit/runner-host.h
+runner_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(MD_CFLAGS)
+runner_extra = fake-vmm$(EXEEXT) podflared$(EXEEXT)
+runner_ldadd = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(MD_LIBS) \
+	$(CMOCKA_LIBS)
+test_runner_SOURCES = tests/unit/test-runner.c $(runner_host)
+test_runner_CPPFLAGS = $(runner_cppflags)
+test_runner_LDADD = $(runner_ldadd)
+EXTRA_test_runner_DEPENDENCIES = $(runner_extra)
+endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/bootargs.c - what a VMM is given to boot a sandbox
+ *
+ * podflared, loop thread.  The files are the store's and the sandbox's own; the
+ * one text that an image puts on the command line was checked when the image
+ * was read (base_type).
+ */
+#include "runner/bootargs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "runner/kvm.h"
+
+#define CONSOLE_MAX MIB	/* bytes kept of a console */
+
+/*
+ * console=ttyS0	the log that is shown when a boot fails
+ * quiet loglevel=4	warnings and worse: each byte is an exit
+ * panic=-1 reboot=t	a panic ends the VM at once: a triple fault needs no
+ *			device
+ * random.trust_cpu=on	do not wait for entropy; HELLO brings the host's
+ * no_timer_check	the timer works: do not spend a tenth of a second on it
+ * 8250.nr_uarts=1	one port is there, probe no others
+ * audit=0		nobody reads it
+ * rcupdate.rcu_expedited=1	grace periods of the boot's few steps are short
+ * pci=off		there is no bus to scan
+ */
+static const char cmdline_base[] =
+	"console=ttyS0 quiet loglevel=4 panic=-1 reboot=t random.trust_cpu=on "
+	"no_timer_check 8250.nr_uarts=1 audit=0 rcupdate.rcu_expedited=1 "
+	"pci=off";
+
+static int open_init(struct err *err)
+{
+	CLEANUP_FREE char *path = path_program("init.cpio", err);
+	int fd;
+
+	if (!path)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, errno, "%s", path) : fd;
+}
+
+static int open_own(struct sandbox *sb, const char *name, int flags,
+		    struct err *err)
+{
+	int fd = openat(sb->dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(err, errno, "%s", name) : fd;
+}
+
+static int open_image(struct sandbox *sb, struct bootargs *a, struct err *err)
+{
+	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
+	struct runner *r = sb->runner;
+	struct vm_config *c = &a->cfg;
+
+	if (image_find(r, sb->digest, &img, err) < 0)
+		return -1;
+	snprintf(sb->kernel, sizeof(sb->kernel), "%s", img.kernel);
+	snprintf(a->cmdline, sizeof(a->cmdline), "%s podflare.base=%s",
+		 cmdline_base, img.base_type);
+	c->kernel = image_open(r, &img, image_has(&img, "vmlinux")
+			       ? "vmlinux" : "vmlinuz", err);
+	c->initrds[0] = c->kernel < 0 ? -1 :
+		image_open(r, &img, "modules.cpio", err);
+	c->base = c->initrds[0] < 0 ? -1 : image_open(r, &img, "base.img", err);
+	return c->base < 0 ? -1 : 0;
+}
+
+static int open_all(struct sandbox *sb, struct bootargs *a, struct err *err)
+{
+	struct vm_config *c = &a->cfg;
+
+	if ((c->kvm = kvm_open(err)) < 0 || open_image(sb, a, err) < 0 ||
+	    (c->initrds[1] = open_init(err)) < 0)
+		return -1;
+	c->disk[0] = disk_base_open(sb->runner, sb->disk_base, err);
+	if (c->disk[0] < 0)
+		return -1;
+	c->disk[1] = open_own(sb, DISK_LAYER, O_RDWR, err);
+	if (c->disk[1] < 0)
+		return -1;
+	c->nr_disk = 2;
+	c->console = open_own(sb, SANDBOX_CONSOLE, O_RDWR | O_CREAT | O_TRUNC,
+			      err);
+	if (c->console < 0)
+		return -1;
+	c->exit = open_own(sb, VMPROC_EXIT_FILE, O_RDWR | O_CREAT | O_TRUNC,
+			   err);
+	return c->exit < 0 ? -1 : 0;
+}
+
+int bootargs_open(struct sandbox *sb, struct bootargs *args, struct err *err)
+{
+	struct vm_config *c = &args->cfg;
+
+	*c = (struct vm_config){
+		.kvm = -1, .kernel = -1, .console = -1, .exit = -1,
+		.initrds = { -1, -1 }, .base = -1, .ram = sb->memory,
+		.vcpus = sb->cpus, .console_max = CONSOLE_MAX,
+		.cmdline = args->cmdline,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(c->disk); i++)
+		c->disk[i] = -1;
+	snprintf(c->disk_id, sizeof(c->disk_id), "disk-%s", sb->id);
+	if (open_all(sb, args, err) == 0)
+		return 0;
+	bootargs_close(args);
+	return -1;
+}
+
+void bootargs_close(struct bootargs *args)
+{
+	struct vm_config *c = &args->cfg;
+	int fds[] = { c->kvm, c->kernel, c->console, c->exit, c->initrds[0],
+		      c->initrds[1], c->base };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (i = 0; i < ARRAY_SIZE(c->disk); i++)
+		if (c->disk[i] >= 0)
+			close(c->disk[i]);
+}

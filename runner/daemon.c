@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/daemon.c - how podflared begins: its log, its lock, its socket
+ *
+ * podflared, before the loop runs.
+ */
+#include "runner/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/dial.h"
+#include "common/path.h"
+
+#define LOG_NAME "podflared.log"
+#define LOG_MAX (4 * 1024 * 1024)
+#define LOCK_NAME "podflared.lock"
+#define BACKLOG 128
+#define LISTEN_FDS_START 3
+
+int daemon_open_log(struct err *err)
+{
+	CLEANUP_FREE char *dir = path_place(PATH_STATE, NULL, true, err);
+	CLEANUP_FD int dirfd = -1;
+	CLEANUP_FD int fd = -1;
+	struct stat st;
+
+	if (!dir)
+		return -1;
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_sys(err, errno, "%s", dir);
+	if (fstatat(dirfd, LOG_NAME, &st, 0) == 0 && st.st_size > LOG_MAX)
+		renameat(dirfd, LOG_NAME, dirfd, LOG_NAME ".1");
+	fd = openat(dirfd, LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+		    0600);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		return err_sys(err, errno, "%s/" LOG_NAME, dir);
+	return 0;
+}
+
+int daemon_lock(struct places *p, struct err *err)
+{
+	CLEANUP_FD int fd = openat(p->runtime_fd, LOCK_NAME,
+				   O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(err, errno, LOCK_NAME);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return steal_fd(&fd);
+	if (errno != EWOULDBLOCK)
+		return err_sys(err, errno, LOCK_NAME);
+	return err_set(err, ERR_EXISTS, "another podflared is running");
+}
+
+/* sd_listen_fds(3): one socket, if it is meant for this process. */
+static int passed_socket(void)
+{
+	const char *n = getenv("LISTEN_FDS");
+	const char *pid = getenv("LISTEN_PID");
+
+	if (!n || !pid || strcmp(n, "1") != 0 ||
+	    strtol(pid, NULL, 10) != (long)getpid())
+		return -1;
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+	if (fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return LISTEN_FDS_START;
+}
+
+int daemon_listen(struct places *p, bool *own, struct err *err)
+{
+	CLEANUP_FD int fd = passed_socket();
+
+	*own = fd < 0;
+	if (fd >= 0)
+		return steal_fd(&fd);
+	fd = path_bind_unix(p->runtime_fd, RUNNER_SOCKET,
+			    SOCK_STREAM | SOCK_NONBLOCK, err);
+	if (fd < 0)
+		return -1;
+	if (listen(fd, BACKLOG) < 0)
+		return err_sys(err, errno, RUNNER_SOCKET);
+	return steal_fd(&fd);
+}
+
+void daemon_report(const struct err *err)
+{
+	char line[sizeof(err->msg) + sizeof(err->hint) + 64];
+	CLEANUP_FD int null = -1;
+	int n;
+
+	if (err)
+		n = snprintf(line, sizeof(line), "error %s %s\x1f%s\n",
+			     err_code_name(err->code), err->msg, err->hint);
+	else
+		n = snprintf(line, sizeof(line), "ready\n");
+	/* whoever started us may be gone: then nobody is to be told */
+	if (write(STDOUT_FILENO, line, (size_t)n) < 0 && errno != EPIPE &&
+	    errno != EBADF)
+		perror("podflared");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDOUT_FILENO);
+}

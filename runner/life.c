@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/life.c - a sandbox's VM comes and goes; whoever needs it waits
+ *
+ * podflared, loop thread.
+ */
+#include "runner/life.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "runner/store.h"
+#include "runner/text.h"
+
+static void vm_agent_up(void *arg, const struct vm_status *st)
+{
+	struct sandbox *sb = arg;
+
+	if (sb->boot)
+		boot_agent_up(sb->boot);
+}
+
+static void vm_disk_full(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	log_warn("sandbox %s: the host's disk is full", sb->id);
+	if (sb->state == SB_RUNNING || sb->state == SB_PAUSED)
+		snprintf(sb->reason, sizeof(sb->reason),
+			 "the host's disk is full: the guest got a write error");
+}
+
+/* Whether the console's end tells of a kernel panic rather than a reboot. */
+static bool console_panicked(const struct sandbox *sb)
+{
+	json_t *tail = text_tail_file(sb->dirfd, SANDBOX_CONSOLE, 100, 65536,
+				      TEXT_CLEAN);
+	const char *s = json_string_value(tail);
+	bool panicked = s && strstr(s, "Kernel panic");
+
+	json_decref(tail);
+	return panicked;
+}
+
+/* Texts of the VMM may hold what a guest put there. */
+static void set_reason(struct sandbox *sb, const char *what,
+		       const char *detail)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	text_put(&b, detail, strlen(detail), TEXT_CLEAN);
+	snprintf(sb->reason, sizeof(sb->reason), "%s%s%s", what,
+		 b.len && *what ? ": " : "", buf_str(&b));
+}
+
+void life_ended(struct sandbox *sb, const struct vm_end *end)
+{
+	enum sandbox_event ev = SB_EV_DIED;
+
+	switch (end->reason) {
+	case VM_END_POWEROFF:
+		ev = SB_EV_ENDED;
+		set_reason(sb, "the guest powered off", "");
+		break;
+	case VM_END_QUIT:
+		ev = SB_EV_ENDED;
+		set_reason(sb, "it was stopped", "");
+		break;
+	case VM_END_RESET:
+		if (console_panicked(sb)) {
+			set_reason(sb, "the guest's kernel panicked",
+				   end->detail);
+			break;
+		}
+		ev = SB_EV_ENDED;
+		set_reason(sb, "the guest rebooted", end->detail);
+		break;
+	case VM_END_KILLED:
+		set_reason(sb, strstr(end->detail, "restarted")
+			   ? "" : "the VMM was killed", end->detail);
+		break;
+	case VM_END_FAULT:
+		set_reason(sb, "", end->detail);
+		break;
+	}
+	sandbox_move(sb, ev);
+	store_save(sb, NULL, NULL);
+}
+
+static void vm_gone(void *arg, const struct vm_end *end)
+{
+	struct sandbox *sb = sandbox_ref(arg);
+	struct sandbox_gone *g;
+
+	sb->vm = NULL;
+	if (sb->boot)
+		boot_vm_gone(sb->boot, end);
+	else if (sb->state == SB_RUNNING || sb->state == SB_PAUSED)
+		life_ended(sb, end);
+	while ((g = TAILQ_FIRST(&sb->gone_waits))) {
+		TAILQ_REMOVE(&sb->gone_waits, g, link);
+		g->cb(g);
+	}
+	sandbox_unref(sb);
+}
+
+const struct vmproc_ops life_vm_ops = {
+	.agent_up = vm_agent_up,
+	.disk_full = vm_disk_full,
+	.gone = vm_gone,
+};
+
+void life_wake(struct sandbox *sb, const struct err *err)
+{
+	struct sandbox_wait *w;
+
+	sandbox_ref(sb);
+	while ((w = TAILQ_FIRST(&sb->waits))) {
+		TAILQ_REMOVE(&sb->waits, w, link);
+		w->cb(w, err);
+	}
+	sandbox_unref(sb);
+}
+
+/* A stopped sandbox's way back, from the first who needs it. */
+struct restart {
+	struct sandbox *sb;
+	struct sandbox_gone gone;
+	struct err err;
+};
+
+static void restart_failed(struct restart *rs)
+{
+	struct sandbox *sb = rs->sb;
+
+	if (sb->state == SB_STARTING) {
+		snprintf(sb->reason, sizeof(sb->reason), "%.*s",
+			 (int)sizeof(sb->reason) - 1, rs->err.msg);
+		sandbox_move(sb, SB_EV_ENDED);
+		store_save(sb, NULL, NULL);
+		life_wake(sb, &rs->err);
+	}
+	sandbox_unref(sb);
+	free(rs);
+}
+
+static void restart_gone(struct sandbox_gone *g)
+{
+	restart_failed(container_of(g, struct restart, gone));
+}
+
+static void restart_fail(struct restart *rs, const struct err *err)
+{
+	struct sandbox *sb = rs->sb;
+
+	rs->err = *err;
+	if (!sb->vm) {
+		restart_failed(rs);
+		return;
+	}
+	rs->gone.cb = restart_gone;
+	TAILQ_INSERT_TAIL(&sb->gone_waits, &rs->gone, link);
+	vmproc_kill(sb->vm, NULL);
+}
+
+static void restart_saved(void *arg, const struct err *err)
+{
+	struct restart *rs = arg;
+	struct sandbox *sb = rs->sb;
+	struct err gone = ERR_INIT;
+
+	if (sb->state == SB_RUNNING && err) {
+		/* a killed runner would take it for a stopped one */
+		log_error("sandbox %s: %s", sb->id, err->msg);
+	}
+	if (sb->state == SB_RUNNING)
+		life_wake(sb, NULL);
+	else if (sandbox_state_error(sb, &gone) < 0)
+		life_wake(sb, &gone);
+	sandbox_unref(sb);
+	free(rs);
+}
+
+static void restart_done(void *arg, const struct err *err, json_t *console)
+{
+	struct restart *rs = arg;
+
+	json_decref(console);
+	if (err) {
+		restart_fail(rs, err);
+		return;
+	}
+	sandbox_move(rs->sb, SB_EV_READY);
+	store_save(rs->sb, restart_saved, rs);
+}
+
+static int restart(struct sandbox *sb, struct err *err)
+{
+	static const struct boot_ops ops = { .done = restart_done };
+	struct restart *rs;
+
+	if (sb->runner->ending)
+		return err_set(err, ERR_STATE, "the runner is ending");
+	rs = calloc(1, sizeof(*rs));
+	if (!rs)
+		return err_set(err, ERR_NO_MEMORY, "restart");
+	rs->sb = sb;
+	if (boot_start(sb, &life_vm_ops, sb, &ops, rs, err) < 0) {
+		free(rs);
+		return -1;
+	}
+	sandbox_ref(sb);
+	sandbox_move(sb, SB_EV_START);
+	return 0;
+}
+
+void life_use(struct sandbox *sb, struct sandbox_wait *w)
+{
+	struct err err = ERR_INIT;
+
+	switch (sb->state) {
+	case SB_RUNNING:
+		w->cb(w, NULL);
+		return;
+	case SB_STOPPED:
+		if (restart(sb, &err) < 0)
+			break;
+		TAILQ_INSERT_TAIL(&sb->waits, w, link);
+		return;
+	case SB_CREATING:
+	case SB_STARTING:
+		TAILQ_INSERT_TAIL(&sb->waits, w, link);
+		return;
+	case SB_PAUSED:
+	case SB_FAILED:
+	case SB_REMOVING:
+	case SB_STATES:
+		sandbox_state_error(sb, &err);
+		break;
+	}
+	w->cb(w, &err);
+}
+
+void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w)
+{
+	TAILQ_REMOVE(&sb->waits, w, link);
+}

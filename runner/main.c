@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/main.c - podflared: the runner, one per user
+ *
+ * Started by the first client that finds no runner (common/dial.h), or by
+ * systemd.  One thread with an event loop, and a few that do blocking file work
+ * (work.c).  It holds nothing that a sandbox needs to live: killed at any
+ * point, the next one takes up where it was (recover.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/dial.h"
+#include "common/log.h"
+#include "runner/daemon.h"
+#include "runner/image-put.h"
+#include "runner/life.h"
+#include "runner/places.h"
+#include "runner/server.h"
+
+#define BOOT_TIMEOUT_S 60
+#define AGENT_TIMEOUT_MS 15000
+#define DRAIN_MS 1000	/* for the last replies */
+
+struct options {
+	bool foreground;
+};
+
+struct signals {
+	struct loop_watch watch;
+	struct runner *runner;
+};
+
+static const char usage[] =
+	"usage: podflared [--foreground] [--version] [--help]\n"
+	"\n"
+	"The runner of podflare, one per user. The podflare command starts it.\n"
+	"\n"
+	"  --foreground  log to the terminal\n"
+	"  --version     print the version\n"
+	"  --help        print this text\n";
+
+/* Return: -1 to go on, else the exit code. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'V':
+			printf("podflared %s\n", PACKAGE_VERSION);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fputs(usage, stderr);
+	return 2;
+}
+
+static void signal_event(struct loop_watch *w, uint32_t events)
+{
+	struct signals *s = container_of(w, struct signals, watch);
+	struct signalfd_siginfo si;
+
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	log_info("ending on signal %u; sandboxes go on", si.ssi_signo);
+	s->runner->ending = true;
+	loop_stop(&s->runner->loop);
+}
+
+/* Before any thread: they inherit the mask. */
+static int set_up_signals(struct signals *s, struct runner *r, struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->runner = r;
+	s->watch.cb = signal_event;
+	if (fd < 0 || loop_add(&r->loop, &s->watch, fd, EPOLLIN) < 0)
+		return err_sys(err, errno, "signals");
+	return 0;
+}
+
+static void set_up_process(void)
+{
+	struct rlimit rl;
+
+	umask(077);
+	if (chdir("/") < 0)
+		log_warn("/: %s", strerror(errno));
+	/* several descriptors a sandbox and a client */
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static void set_timeouts(struct runner *r)
+{
+	const char *env = getenv("PODFLARE_BOOT_TIMEOUT");
+	long s = env ? strtol(env, NULL, 10) : 0;
+
+	if (s < 1 || s > 86400)
+		s = BOOT_TIMEOUT_S;
+	r->boot_timeout_ms = (unsigned int)s * 1000;
+	/* whoever allows more for a boot has a slow machine */
+	r->agent_timeout_ms = MAX(AGENT_TIMEOUT_MS, r->boot_timeout_ms / 4);
+}
+
+/* Everything up to where clients can be served. */
+static int start(struct runner *r, struct signals *sig, int *lock, bool *own,
+		 struct err *err)
+{
+	int fd;
+
+	if (loop_init(&r->loop, err) < 0 || places_open(&r->places, err) < 0)
+		return -1;
+	*lock = daemon_lock(&r->places, err);
+	if (*lock < 0 || set_up_signals(sig, r, err) < 0 ||
+	    work_init(&r->work, &r->loop, err) < 0)
+		return -1;
+	places_boot_id(r->boot_id, sizeof(r->boot_id));
+	image_clean(r->places.images_fd);
+	life_recover(r);
+	fd = daemon_listen(&r->places, own, err);
+	if (fd < 0)
+		return -1;
+	r->server = server_new(r, fd, err);
+	return r->server ? 0 : -1;
+}
+
+/* Sandboxes go on; what is half made is undone as far as time allows, and by
+ * the next runner for the rest. */
+static void finish(struct runner *r, bool own)
+{
+	if (own)
+		unlinkat(r->places.runtime_fd, RUNNER_SOCKET, 0);
+	server_free(r->server, DRAIN_MS);
+	disk_cancel_all(r);
+	work_free(&r->work);
+}
+
+int main(int argc, char **argv)
+{
+	struct runner r = { .loop.epfd = -1 };
+	struct signals sig = { .watch.fd = -1 };
+	struct options opt = { .foreground = false };
+	struct err err = ERR_INIT;
+	int rc = parse_options(argc, argv, &opt), lock = -1;
+	bool own = false;
+
+	if (rc >= 0)
+		return rc;
+	log_init("podflared", LOG_INFO);
+	set_up_process();
+	TAILQ_INIT(&r.sandboxes);
+	LIST_INIT(&r.disk_builds);
+	r.started_ns = now_ns();
+	set_timeouts(&r);
+	if ((!opt.foreground && daemon_open_log(&err) < 0) ||
+	    start(&r, &sig, &lock, &own, &err) < 0) {
+		log_error("%s", err.msg);
+		daemon_report(&err);
+		return 1;
+	}
+	daemon_report(NULL);
+	log_info("podflared %s is ready, %u sandboxes", PACKAGE_VERSION,
+		 r.nr_sandboxes);
+	if (loop_run(&r.loop) < 0) {
+		log_error("event loop: %s", strerror(errno));
+		return 1;
+	}
+	finish(&r, own);
+	log_info("ended");
+	return 0;
+}

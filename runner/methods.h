@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* runner/methods.h - the methods; docs/api.md says what each does */
+#ifndef PODFLARE_RUNNER_METHODS_H
+#define PODFLARE_RUNNER_METHODS_H
+
+#include "runner/request.h"
+
+/* Each gets a request whose parameters fit its table row (request.c), and
+ * answers it at once or later. */
+void method_runner_hello(struct request *rq);
+void method_runner_info(struct request *rq);
+void method_runner_stop(struct request *rq);
+void method_runner_shutdown(struct request *rq);
+void method_sandbox_create(struct request *rq);
+void method_sandbox_list(struct request *rq);
+void method_sandbox_show(struct request *rq);
+void method_sandbox_rm(struct request *rq);
+void method_sandbox_pause(struct request *rq);
+void method_sandbox_resume(struct request *rq);
+void method_sandbox_logs(struct request *rq);
+void method_exec_start(struct request *rq);
+void method_exec_attach(struct request *rq);
+void method_exec_list(struct request *rq);
+void method_files_put(struct request *rq);
+void method_files_get(struct request *rq);
+void method_files_stat(struct request *rq);
+void method_console_attach(struct request *rq);
+void method_image_list(struct request *rq);
+void method_image_show(struct request *rq);
+void method_image_rm(struct request *rq);
+void method_image_put(struct request *rq);
+
+#endif

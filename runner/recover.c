@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/recover.c - what a new runner finds of an old one's sandboxes
+ *
+ * podflared, at start.  A running one is adopted by its control socket, what is
+ * half made is removed, what has ended gets the state that its end left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "runner/life.h"
+#include "runner/places.h"
+#include "runner/store.h"
+
+static void status_done(void *arg, const struct err *err,
+			const struct vm_status *st, int fd)
+{
+	struct sandbox *sb = arg;
+
+	if (!err && st->paused && sb->state == SB_RUNNING)
+		sandbox_move(sb, SB_EV_PAUSED);
+	if (err)
+		log_warn("sandbox %s: %s", sb->id, err->msg);
+	sandbox_unref(sb);
+}
+
+static void adopt_running(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+	struct vm_end end;
+	struct vmctl *ctl;
+
+	sb->vm = vmproc_adopt(sb->runner, sb->id, sb->dirfd, &life_vm_ops, sb,
+			      &end);
+	if (!sb->vm) {
+		life_ended(sb, &end);
+		return;
+	}
+	ctl = vmproc_ctl(sb->vm);
+	if (!ctl)
+		return;		/* it is being ended */
+	sandbox_ref(sb);
+	if (!vmctl_order(ctl, VM_STATUS, sb->runner->agent_timeout_ms,
+			 status_done, sb, &err)) {
+		log_warn("sandbox %s: %s", sb->id, err.msg);
+		sandbox_unref(sb);
+	}
+	log_info("sandbox %s (%s): adopted, VMM %d", sb->id, sb->name,
+		 (int)vmproc_pid(sb->vm));
+}
+
+/* A start that was cut short may have left a VMM, though nothing says that its
+ * guest is ready: it goes. */
+static void end_leftover(struct runner *r, const char *id, int dirfd)
+{
+	static const struct vmproc_ops none = { 0 };
+	struct vm_end end;
+	struct vmproc *vm = vmproc_adopt(r, id, dirfd, &none, NULL, &end);
+
+	if (!vm)
+		return;
+	log_info("sandbox %s: ending VMM %d of an unfinished start", id,
+		 (int)vmproc_pid(vm));
+	vmproc_kill_wait(vm);
+}
+
+static void recover_one(struct runner *r, const char *id)
+{
+	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, id,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+				      O_CLOEXEC);
+	struct err err = ERR_INIT;
+	struct sandbox *sb;
+
+	if (dirfd < 0) {
+		log_warn("sandboxes/%s: %s", id, strerror(errno));
+		return;
+	}
+	sb = store_load(r, id, dirfd, &err);
+	if (!sb && err.code == ERR_NOT_FOUND) {
+		log_info("sandbox %s: half made, removed", id);
+		end_leftover(r, id, dirfd);
+		if (path_remove_tree(r->places.sandboxes_fd, id, &err) < 0)
+			log_warn("sandboxes/%s: %s", id, err.msg);
+		return;
+	}
+	if (!sb) {
+		log_error("sandboxes/%s: %s", id, err.msg);
+		return;
+	}
+	sb->dirfd = steal_fd(&dirfd);
+	if (sb->state == SB_RUNNING)
+		adopt_running(sb);
+	else
+		end_leftover(r, id, sb->dirfd);
+}
+
+static bool id_valid(const char *s)
+{
+	return strlen(s) == SANDBOX_ID_LEN &&
+	       strspn(s, "0123456789abcdef") == SANDBOX_ID_LEN;
+}
+
+/* Sockets of sandboxes that are not there any more. */
+static void clean_sockets(struct runner *r)
+{
+	CLEANUP_DIR DIR *d = places_opendir(r->places.vm_fd, ".");
+	struct sandbox *sb;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		TAILQ_FOREACH(sb, &r->sandboxes, link)
+			if (sb->vm && !strncmp(e->d_name, sb->id,
+					       SANDBOX_ID_LEN))
+				break;
+		if (!sb)
+			unlinkat(r->places.vm_fd, e->d_name, 0);
+	}
+}
+
+void life_recover(struct runner *r)
+{
+	CLEANUP_DIR DIR *d = NULL;
+	struct dirent *e;
+
+	store_clean(r);
+	disk_clean(r);
+	d = places_opendir(r->places.sandboxes_fd, ".");
+	while (d && (e = readdir(d)))
+		if (id_valid(e->d_name))
+			recover_one(r, e->d_name);
+	clean_sockets(r);
+}

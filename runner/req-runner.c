@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/req-runner.c - runner.*
+ *
+ * podflared, loop thread.
+ */
+#include <unistd.h>
+
+#include "common/jsonrpc.h"
+#include "common/log.h"
+#include "runner/kvm.h"
+#include "runner/life.h"
+#include "runner/methods.h"
+#include "runner/param.h"
+#include "runner/store.h"
+
+void method_runner_hello(struct request *rq)
+{
+	int64_t protocol = param_int(rq->params, "protocol", 0);
+	struct err err = ERR_INIT;
+
+	if (protocol != JSONRPC_PROTOCOL) {
+		err_set(&err, ERR_VERSION,
+			"runner %s speaks protocol %d, the client %.32s "
+			"protocol %lld", PACKAGE_VERSION, JSONRPC_PROTOCOL,
+			param_str(rq->params, "version", ""),
+			(long long)protocol);
+		err_hint(&err, "end the old runner (kill %d), sandboxes go on; "
+			 "the next command starts a new one", (int)getpid());
+		request_fail(rq, &err, NULL);
+		return;
+	}
+	if (rq->peer)
+		rq->peer->hello = true;
+	request_done(rq, json_pack("{s:i, s:s, s:i}", "protocol",
+				   JSONRPC_PROTOCOL, "version",
+				   PACKAGE_VERSION, "pid", (int)getpid()));
+}
+
+void method_runner_info(struct request *rq)
+{
+	struct runner *r = rq->runner;
+	struct err err = ERR_INIT;
+	struct sandbox *sb;
+	int n = 0, fd = kvm_open(&err);
+
+	if (fd >= 0)
+		close(fd);
+	TAILQ_FOREACH(sb, &r->sandboxes, link)
+		n += sb->state != SB_REMOVING;
+	request_done(rq, json_pack(
+		"{s:s, s:i, s:I, s:i, s:s, s:{s:b, s:s, s:s}}",
+		"version", PACKAGE_VERSION, "pid", (int)getpid(), "uptime_ms",
+		(json_int_t)((now_ns() - r->started_ns) / 1000000),
+		"sandboxes", n, "data_dir", r->places.data, "kvm", "ok",
+		fd >= 0, "message", err.msg, "hint", err.hint));
+}
+
+void method_runner_stop(struct request *rq)
+{
+	struct runner *r = rq->runner;
+
+	log_info("asked to end; sandboxes go on");
+	request_done(rq, NULL);
+	r->ending = true;
+	loop_stop(&r->loop);	/* the reply is sent on the way out */
+}
+
+/* Waits until every sandbox has stopped. */
+struct shutdown {
+	struct request *rq;
+	struct runner *runner;
+	unsigned int left;
+	struct work_job synced;
+};
+
+static void shutdown_run(struct work_job *j)
+{
+}
+
+/* After every save before it in the lane: all states are on disk. */
+static void shutdown_done(struct work_job *j)
+{
+	struct shutdown *s = container_of(j, struct shutdown, synced);
+	struct runner *r = s->runner;
+
+	request_done(s->rq, NULL);
+	free(s);
+	loop_stop(&r->loop);
+}
+
+static void one_stopped(void *arg, const struct err *err)
+{
+	struct shutdown *s = arg;
+
+	if (--s->left)
+		return;
+	s->synced.run = shutdown_run;
+	s->synced.done = shutdown_done;
+	work_submit(&s->runner->work, WORK_META, &s->synced);
+}
+
+void method_runner_shutdown(struct request *rq)
+{
+	struct runner *r = rq->runner;
+	struct shutdown *s = calloc(1, sizeof(*s));
+	struct sandbox *sb, *next;
+	struct err err = ERR_INIT;
+
+	if (!s || r->ending) {
+		err_set(&err, s ? ERR_STATE : ERR_NO_MEMORY,
+			"the runner is ending");
+		free(s);
+		request_fail(rq, &err, NULL);
+		return;
+	}
+	log_info("shutting down: every sandbox is stopped");
+	r->ending = true;
+	s->rq = rq;
+	s->runner = r;
+	s->left = 1;
+	for (sb = TAILQ_FIRST(&r->sandboxes); sb; sb = next) {
+		next = TAILQ_NEXT(sb, link);
+		s->left++;
+		/* what is not ready yet is not there */
+		if (sb->state == SB_CREATING)
+			life_remove(sb, false, one_stopped, s);
+		else
+			life_stop(sb, one_stopped, s);
+	}
+	one_stopped(s, NULL);
+}

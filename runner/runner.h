@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* runner/runner.h - what all parts of podflared share: places, loop, bounds */
+#ifndef PODFLARE_RUNNER_RUNNER_H
+#define PODFLARE_RUNNER_RUNNER_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "common/loop.h"
+#include "runner/work.h"
+
+#define RUNNER_CLIENTS_MAX 512
+#define RUNNER_SANDBOXES_MAX 1024
+
+struct sandbox;
+struct server;
+struct disk_build;
+TAILQ_HEAD(sandbox_list, sandbox);
+LIST_HEAD(disk_build_list, disk_build);
+
+/* Where things are; all descriptors are directories, open for life. */
+struct places {
+	char *data;	/* the path, for messages */
+	int data_fd;
+	int images_fd;	/* data/images */
+	int disks_fd;	/* data/disks: empty file systems, one a size */
+	int sandboxes_fd;	/* data/sandboxes */
+	int runtime_fd;	/* sockets and locks */
+	int vm_fd;	/* runtime/vm: the VMMs' control sockets */
+};
+
+struct runner {
+	struct loop loop;
+	struct work work;
+	struct places places;
+	struct server *server;
+	struct sandbox_list sandboxes;
+	unsigned int nr_sandboxes;
+	struct disk_build_list disk_builds;
+	char boot_id[40];	/* of the host */
+	uint64_t started_ns;
+	unsigned int boot_timeout_ms;
+	unsigned int agent_timeout_ms;	/* one short call to a guest */
+	bool ending;	/* shutdown or stop: nothing new is begun */
+};
+
+#endif

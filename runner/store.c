@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/store.c - what is kept of a sandbox on disk: meta.json
+ *
+ * podflared; the jobs' run functions on work threads.  The files are our own;
+ * what does not parse all the same is reported, never removed.
+ */
+#include "runner/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "runner/places.h"
+
+#define META "meta.json"
+#define META_MAX (1024 * 1024)
+#define FORMAT 1
+#define GONE_PREFIX ".rm-"
+
+struct store_job {
+	struct work_job job;
+	struct sandbox *sb;
+	char *text;	/* meta.json; NULL: a removal */
+	bool renamed;
+	store_cb cb;
+	void *arg;
+	struct err err;
+};
+
+int store_make(struct sandbox *sb, struct err *err)
+{
+	struct places *p = &sb->runner->places;
+
+	if (mkdirat(p->sandboxes_fd, sb->id, 0700) < 0)
+		return err_sys(err, errno, "%s/sandboxes/%s", p->data, sb->id);
+	sb->dirfd = openat(p->sandboxes_fd, sb->id,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sb->dirfd >= 0)
+		return 0;
+	err_sys(err, errno, "%s/sandboxes/%s", p->data, sb->id);
+	unlinkat(p->sandboxes_fd, sb->id, AT_REMOVEDIR);
+	return -1;
+}
+
+static char *meta_text(const struct sandbox *sb)
+{
+	json_t *o = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, "
+		"s:I, s:O, s:O, s:O}",
+		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
+		sb->image, "digest", sb->digest, "created", sb->created,
+		"state", sandbox_state_name(sb->state), "reason", sb->reason,
+		"kernel", sb->kernel, "disk_base", sb->disk_base, "cpus",
+		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
+		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
+		"steps", sb->steps);
+	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+static void job_done(struct work_job *j)
+{
+	struct store_job *s = container_of(j, struct store_job, job);
+
+	if (s->err.code && !s->cb)
+		log_error("sandbox %s: %s", s->sb->id, s->err.msg);
+	if (s->cb)
+		s->cb(s->arg, s->err.code ? &s->err : NULL);
+	sandbox_unref(s->sb);
+	free(s->text);
+	free(s);
+}
+
+static void save_run(struct work_job *j)
+{
+	struct store_job *s = container_of(j, struct store_job, job);
+
+	path_write_file(s->sb->dirfd, META, s->text, strlen(s->text), 0600,
+			&s->err);
+}
+
+static struct store_job *job_new(struct sandbox *sb, store_cb cb, void *arg)
+{
+	struct store_job *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->sb = sandbox_ref(sb);
+	s->cb = cb;
+	s->arg = arg;
+	s->job.done = job_done;
+	return s;
+}
+
+void store_save(struct sandbox *sb, store_cb cb, void *arg)
+{
+	struct store_job *s = job_new(sb, cb, arg);
+
+	if (s)
+		s->text = meta_text(sb);
+	if (!s || !s->text) {
+		struct err err = ERR_INIT;
+
+		err_set(&err, ERR_NO_MEMORY, "sandbox %s: %s", sb->id, META);
+		log_error("%s", err.msg);
+		if (s) {
+			sandbox_unref(sb);
+			free(s);
+		}
+		if (cb)
+			cb(arg, &err);
+		return;
+	}
+	s->job.run = save_run;
+	work_submit(&sb->runner->work, WORK_META, &s->job);
+}
+
+/* First the name goes, in order with the saves; then, at leisure, the rest. */
+static void remove_run(struct work_job *j)
+{
+	struct store_job *s = container_of(j, struct store_job, job);
+	int dirfd = s->sb->runner->places.sandboxes_fd;
+	char gone[SANDBOX_ID_LEN + 8];
+
+	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", s->sb->id);
+	if (s->renamed)
+		path_remove_tree(dirfd, gone, &s->err);
+	else if (renameat(dirfd, s->sb->id, dirfd, gone) < 0 &&
+		 errno != ENOENT)
+		err_sys(&s->err, errno, "sandboxes/%s", s->sb->id);
+}
+
+static void remove_done(struct work_job *j)
+{
+	struct store_job *s = container_of(j, struct store_job, job);
+
+	if (s->renamed || s->err.code) {
+		job_done(j);
+		return;
+	}
+	s->renamed = true;
+	work_submit(&s->sb->runner->work, WORK_BULK, j);
+}
+
+void store_remove(struct sandbox *sb, store_cb cb, void *arg)
+{
+	struct store_job *s = job_new(sb, cb, arg);
+	struct err err = ERR_INIT;
+
+	if (!s) {
+		err_set(&err, ERR_NO_MEMORY, "sandbox %s", sb->id);
+		cb(arg, &err);
+		return;
+	}
+	s->job.run = remove_run;
+	s->job.done = remove_done;
+	work_submit(&sb->runner->work, WORK_META, &s->job);
+}
+
+static int get_text(const json_t *o, const char *key, char *out, size_t size)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	if (!s || strlen(s) >= size)
+		return -1;
+	memcpy(out, s, strlen(s) + 1);
+	return 0;
+}
+
+static json_t *get_value(const json_t *o, const char *key, json_type type)
+{
+	json_t *v = json_object_get(o, key);
+
+	return v && json_typeof(v) == type ? json_incref(v) : NULL;
+}
+
+/* Return: 0, or -1 when a member is missing or wrong. */
+static int fill(struct sandbox *sb, const json_t *o)
+{
+	char state[16];
+
+	json_decref(sb->steps);
+	sb->env = get_value(o, "env", JSON_OBJECT);
+	sb->labels = get_value(o, "labels", JSON_OBJECT);
+	sb->steps = get_value(o, "steps", JSON_ARRAY);
+	sb->cpus = (unsigned int)json_integer_value(
+		json_object_get(o, "cpus"));
+	sb->memory = (uint64_t)json_integer_value(
+		json_object_get(o, "memory"));
+	sb->disk = (uint64_t)json_integer_value(json_object_get(o, "disk"));
+	if (!sb->env || !sb->labels || !sb->steps || !sb->cpus ||
+	    !sb->memory || !sb->disk ||
+	    get_text(o, "image", sb->image, sizeof(sb->image)) < 0 ||
+	    get_text(o, "digest", sb->digest, sizeof(sb->digest)) < 0 ||
+	    get_text(o, "created", sb->created, sizeof(sb->created)) < 0 ||
+	    get_text(o, "reason", sb->reason, sizeof(sb->reason)) < 0 ||
+	    get_text(o, "kernel", sb->kernel, sizeof(sb->kernel)) < 0 ||
+	    get_text(o, "disk_base", sb->disk_base,
+		     sizeof(sb->disk_base)) < 0 ||
+	    get_text(o, "state", state, sizeof(state)) < 0)
+		return -1;
+	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
+		sb->state = SB_RUNNING;
+	else
+		sb->state = strcmp(state, "stopped") == 0 ? SB_STOPPED
+							  : SB_FAILED;
+	return 0;
+}
+
+struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
+			   struct err *err)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	char name[PODFLARE_NAME_MAX + 1];
+	struct sandbox *sb;
+	json_error_t why;
+	json_t *o;
+
+	if (path_read_file(dirfd, META, META_MAX, &b, err) < 0)
+		return NULL;
+	o = json_loadb(buf_str(&b), b.len, JSON_REJECT_DUPLICATES, &why);
+	if (get_text(o, "name", name, sizeof(name)) < 0 ||
+	    !path_name_valid(name) || sandbox_by_name(r, name))
+		snprintf(name, sizeof(name), "%s", id);
+	sb = sandbox_new(r, id, name, SB_FAILED, err);
+	if (sb && (!o || json_integer_value(json_object_get(o, "format")) !=
+				FORMAT || fill(sb, o) < 0)) {
+		sb->state = SB_FAILED;
+		snprintf(sb->reason, sizeof(sb->reason),
+			 "its " META " is damaged or of another version");
+		if (!sb->env)
+			sb->env = json_object();
+		if (!sb->labels)
+			sb->labels = json_object();
+		if (!sb->steps)
+			sb->steps = json_array();
+	}
+	json_decref(o);
+	return sb;
+}
+
+void store_clean(struct runner *r)
+{
+	int dirfd = r->places.sandboxes_fd;
+	CLEANUP_DIR DIR *d = places_opendir(dirfd, ".");
+	struct err err = ERR_INIT;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, GONE_PREFIX, strlen(GONE_PREFIX)) == 0 &&
+		    path_remove_tree(dirfd, e->d_name, &err) < 0)
+			log_warn("cannot remove %s: %s", e->d_name, err.msg);
+}

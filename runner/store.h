@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/store.h - what is kept of a sandbox on disk: meta.json
+ *
+ * Written whole and durably, on a work thread, in order.  A folder without a
+ * meta.json is half made and removed at the next start; the state in it is
+ * `running` only after the guest's hello.
+ */
+#ifndef PODFLARE_RUNNER_STORE_H
+#define PODFLARE_RUNNER_STORE_H
+
+#include "runner/sandbox.h"
+
+/* @err NULL: it is on disk. */
+typedef void (*store_cb)(void *arg, const struct err *err);
+
+/* Make the folder and open it (sb->dirfd). Return: 0, or -1 with @err. */
+int store_make(struct sandbox *sb, struct err *err);
+/* Save what @sb is now. @cb may be NULL: a failure is logged. */
+void store_save(struct sandbox *sb, store_cb cb, void *arg);
+/* Remove folder and control socket; the sandbox must not be running. */
+void store_remove(struct sandbox *sb, store_cb cb, void *arg);
+/* Read meta.json of the folder @dirfd (not taken over) into a new sandbox in
+ * state STOPPED, FAILED, or, when the file says running, RUNNING.
+ * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
+struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
+			   struct err *err);
+/* Remove what a killed runner left half removed or half written. */
+void store_clean(struct runner *r);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmproc.h - a podflare-vmm process: start, adopt, end
+ *
+ * Identity is pid + start time + boot of the host, kept in the file `vmm.pid`
+ * of the sandbox's folder; what is acted upon is a pidfd.
+ */
+#ifndef PODFLARE_RUNNER_VMPROC_H
+#define PODFLARE_RUNNER_VMPROC_H
+
+#include <sys/types.h>
+
+#include "runner/runner.h"
+#include "runner/vmctl.h"
+
+#define VMPROC_EXIT_FILE "exit.rec"
+#define VMPROC_LOG_FILE "vmm.log"
+
+struct vmproc;
+
+struct vmproc_ops {
+	void (*agent_up)(void *arg, const struct vm_status *st);
+	void (*disk_full)(void *arg);
+	/* The process has ended. Calls in flight have failed before; the
+	 * vmproc is freed after this call. */
+	void (*gone)(void *arg, const struct vm_end *end);
+};
+
+/* Start a VMM for sandbox @id. @dirfd: its folder, the caller's.
+ * Return: NULL with @err, and nothing is left. */
+struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
+			    const struct vmproc_ops *ops, void *arg,
+			    struct err *err);
+/* Take up the VMM that the folder's vmm.pid names. Return: NULL with @end: the
+ * process has ended. A process that cannot be reached is ended. */
+struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
+			    const struct vmproc_ops *ops, void *arg,
+			    struct vm_end *end);
+struct vmctl *vmproc_ctl(struct vmproc *vm);
+pid_t vmproc_pid(const struct vmproc *vm);
+/* SIGKILL; gone() follows. @why: told as the end's detail, may be NULL. */
+void vmproc_kill(struct vmproc *vm, const char *why);
+/* SIGTERM (disks are flushed), after 5 s SIGKILL; gone() follows. */
+void vmproc_terminate(struct vmproc *vm);
+/* At start only: SIGKILL, wait for the end (some seconds at most), free. */
+void vmproc_kill_wait(struct vmproc *vm);
+/* Let go of a process that lives on. */
+void vmproc_free(struct vmproc *vm);
+
+#endif
