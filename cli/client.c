@@ -51,8 +51,7 @@ void stream_close(struct stream *s)
 static int lost(struct err *err)
 {
 	err_set(err, ERR_UNAVAILABLE, "the runner closed the connection");
-	return err_hint(err, "its log is podflared.log in the state folder "
-			"($XDG_STATE_HOME/podflare)");
+	return err_hint(err, "%s", host_lost_hint());
 }
 
 /* See client.h. */

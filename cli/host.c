@@ -88,6 +88,30 @@ const char *host_version_hint(void)
 	return "";
 }
 
+/* See host.h. */
+const char *host_lost_hint(void)
+{
+	enum host_kind kind;
+
+	if (host_which(&kind, NULL, NULL) < 0)
+		return "";
+	switch (kind) {
+	case HOST_SSH:
+	case HOST_EXEC:
+		return "the command of PODFLARE_HOST ended: its own message "
+			"stands above";
+	case HOST_MACHINE:
+		return "podflare machine status; the runner's log is in the "
+			"machine: podflare machine shell -- cat "
+			"/data/state/podflare/podflared.log";
+	case HOST_LOCAL:
+	case HOST_UNIX:
+		break;
+	}
+	return "its log is podflared.log in the state folder "
+		"($XDG_STATE_HOME/podflare)";
+}
+
 /* The far side's stdin and stdout are our socket. In a session of its own:
  * Ctrl-C is for the command in the sandbox, not for the way there. */
 static int spawn_stream(const char *const *argv, struct err *err)

@@ -25,6 +25,8 @@ int host_which(enum host_kind *kind, const char **rest, struct err *err);
 bool host_is_local(void);
 /* What to do about a runner of another version; "" when that is not known. */
 const char *host_version_hint(void);
+/* Where to look when the connection ends too early. */
+const char *host_lost_hint(void);
 
 /* A stream socket that speaks docs/api.md. Descriptors can be passed over it
  * only when a runner on this host is behind it; else a stream goes on behind

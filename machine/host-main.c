@@ -33,6 +33,7 @@
 #define SOCKET_MS 10000		/* until QEMU listens */
 #define STOP_MS 60000		/* after SIGTERM */
 #define HOUSE_MS 60000
+#define ENDED "ended"		/* file: why, when it was not asked for */
 
 static void tell(struct host *h, const char *text)
 {
@@ -261,6 +262,24 @@ static int take_lock(struct host *h, struct err *err)
 	return 0;
 }
 
+/* How the last machine ended is told by whoever starts the next one. */
+static void tell_last_end(struct host *h)
+{
+	CLEANUP_BUF struct buf why = BUF_INIT;
+	char line[1200];
+
+	if (path_read_file(h->dirfd, ENDED, 1024, &why, NULL) < 0) {
+		/* its supervisor did not live to see it */
+		if (faccessat(h->dirfd, "state", F_OK, 0) < 0)
+			return;
+		buf_printf(&why, "the emulated machine ended unexpectedly");
+	}
+	snprintf(line, sizeof(line), "warn %s; starting a new one\n",
+		 buf_str(&why));
+	tell(h, line);
+	unlinkat(h->dirfd, ENDED, 0);
+}
+
 static int start(struct host *h, struct err *err)
 {
 	if (loop_init(&h->loop, err) < 0 || take_lock(h, err) < 0)
@@ -270,8 +289,9 @@ static int start(struct host *h, struct err *err)
 		return attach(h, err);
 	}
 	if (h->opts.attach)
-		return err_set(err, ERR_NOT_FOUND,
+		return err_set(err, ERR_UNAVAILABLE,
 			       "the emulated machine is not running");
+	tell_last_end(h);
 	if (host_qemu_start(h, err) < 0)
 		return -1;
 	return attach(h, err);
@@ -333,7 +353,11 @@ int host_main(const struct host_options *opts)
 	while (!h.ended && loop_once(&h.loop, -1) == 0)
 		port_flush(&h.port);
 	clean_up(&h);
-	if (h.why.code != ERR_NONE)
-		return fail(&h, &h.why);
-	return 0;
+	if (h.why.code == ERR_NONE)
+		return 0;
+	/* nobody is there to be told */
+	if (h.ready_fd < 0)
+		path_write_file(h.dirfd, ENDED, h.why.msg, strlen(h.why.msg),
+				0600, NULL);
+	return fail(&h, &h.why);
 }

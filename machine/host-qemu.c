@@ -157,10 +157,12 @@ static void end_orphan(int dirfd)
 
 static char *find_qemu(struct err *err)
 {
-	char *path = inputs_search(QEMU);
+	const char *env = getenv("PODFLARE_QEMU");
+	char *path = env && *env ? strdup(env) : inputs_search(QEMU);
 
-	if (path)
+	if (path && access(path, X_OK) == 0)
 		return path;
+	free(path);
 	err_set(err, ERR_NOT_FOUND, "no hardware virtualization on this host, "
 		"and QEMU, which emulates it, is not installed");
 	err_hint(err, "sudo apt install qemu-system-x86");

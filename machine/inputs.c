@@ -17,6 +17,7 @@
 #include <sha2.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "common/path.h"
 #include "common/proc.h"
 
@@ -28,10 +29,10 @@ static const struct {
 } own[] = {
 	{ "podflare-machine", true, false },
 	{ "podflare", true, false },
-	{ "podflared", true, false },
-	{ "podflare-vmm", true, false },
+	{ "podflared", true, true },
+	{ "podflare-vmm", true, true },
 	{ "podflare-net", true, true },
-	{ "init.cpio", false, false },
+	{ "init.cpio", false, true },
 };
 
 void inputs_free(struct inputs *in)
@@ -129,8 +130,10 @@ static int add_own(struct inputs *in, struct err *err)
 		struct err why = ERR_INIT;
 		CLEANUP_FREE char *path = path_program(own[i].name, &why);
 
-		if (!path && own[i].optional)
+		if (!path && own[i].optional) {
+			log_debug("%s", why.msg);
 			continue;
+		}
 		if (!path) {
 			if (err)
 				*err = why;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define READ_SIZE (64 * 1024)
-#define RETRY_MS 1000
+#define RETRY_MS 250
 #define RETRY_MAX_MS 8000
 #define AWAY_MS 50
 
