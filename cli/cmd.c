@@ -30,6 +30,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_rm,
 	&cmd_dial_stdio,
 	&cmd_machine,
+	&cmd_doctor,
 	&cmd_version,
 	&cmd_help,
 	NULL,

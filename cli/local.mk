@@ -51,7 +51,13 @@ libcli_a_SOURCES = \
 	cli/exec.h \
 	cli/host.c \
 	cli/host.h \
+	cli/cmd-doctor.c \
 	cli/cmd-machine.c \
+	cli/doctor.h \
+	cli/doctor-host.c \
+	cli/doctor-kvm.c \
+	cli/doctor-runner.c \
+	cli/doctor-tools.c \
 	cli/machine-client.c \
 	cli/machine-client.h \
 	cli/machine-shell.c \
