@@ -19,7 +19,7 @@ AM_TESTS_ENVIRONMENT = \
 # What ./runtests runs one by one, to count single tests.
 .PHONY: list-unit-tests
 list-unit-tests:
-	@echo $(check_PROGRAMS)
+	@echo unit-tests: $(check_PROGRAMS)
 
 # The benchmark; static, so that it can be carried into an emulated machine.
 EXTRA_PROGRAMS = podflare-bench
