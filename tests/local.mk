@@ -114,7 +114,8 @@ endif
 
 # cli/
 if HAVE_CMOCKA
-cli_tests = test-cp-path test-extract test-opts test-output test-size
+cli_tests = test-cp-path test-extract test-opts test-output test-session \
+	test-size
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
@@ -133,6 +134,9 @@ test_opts_LDADD = $(cli_test_ldadd)
 test_output_SOURCES = tests/unit/test-output.c
 test_output_CPPFLAGS = $(cli_test_cppflags)
 test_output_LDADD = $(cli_test_ldadd)
+test_session_SOURCES = tests/unit/test-session.c
+test_session_CPPFLAGS = $(cli_test_cppflags)
+test_session_LDADD = $(cli_test_ldadd)
 test_size_SOURCES = tests/unit/test-size.c
 test_size_CPPFLAGS = $(cli_test_cppflags)
 test_size_LDADD = $(cli_test_ldadd)
