@@ -73,11 +73,15 @@ static int write_parents(struct cpio *c, const char *name, struct err *err)
 	return 0;
 }
 
+/* Return: whether a program of that name comes in itself. */
 static bool is_ours(const struct inputs *in, const char *name)
 {
-	for (size_t i = 0; i < in->n; i++)
-		if (strcmp(in->files[i].guest, name) == 0)
+	for (size_t i = 0; i < in->n; i++) {
+		const char *slash = strrchr(in->files[i].guest, '/');
+
+		if (slash && strcmp(slash + 1, name) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -92,7 +96,7 @@ static int write_applets(struct cpio *c, const struct inputs *in,
 	for (name = strtok_r(list, "\n", &save); name;
 	     name = strtok_r(NULL, "\n", &save)) {
 		snprintf(path, sizeof(path), "usr/bin/%s", name);
-		if (!strchr(name, '/') && !is_ours(in, path) &&
+		if (!strchr(name, '/') && !is_ours(in, name) &&
 		    cpio_symlink(c, path, "busybox", err) < 0)
 			return -1;
 	}
