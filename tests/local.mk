@@ -83,8 +83,12 @@ check_LIBRARIES += libvqdriver.a
 libvqdriver_a_CPPFLAGS = $(unit_cppflags)
 libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
 	tests/unit/vq-fuzz.c tests/unit/vsock-guest.c tests/unit/vsock-guest.h
-vmmdev_tests = test-virtio-blk \
+vmmdev_tests = test-cowfile \
+	test-cowfmt \
+	test-virtio-blk \
 	test-virtio-mmio \
+	test-virtio-race \
+	test-virtio-rng \
 	test-virtio-vsock \
 	test-virtio-vsock-bad \
 	test-virtq \
@@ -92,12 +96,24 @@ vmmdev_tests = test-virtio-blk \
 check_PROGRAMS += $(vmmdev_tests)
 TESTS += $(vmmdev_tests)
 vmmdev_ldadd = libvqdriver.a libvmmdev.a libcommon.a $(CMOCKA_LIBS) -lpthread
+test_cowfile_SOURCES = tests/unit/test-cowfile.c
+test_cowfile_CPPFLAGS = $(unit_cppflags)
+test_cowfile_LDADD = $(vmmdev_ldadd)
+test_cowfmt_SOURCES = tests/unit/test-cowfmt.c
+test_cowfmt_CPPFLAGS = $(unit_cppflags)
+test_cowfmt_LDADD = $(vmmdev_ldadd)
 test_virtio_blk_SOURCES = tests/unit/test-virtio-blk.c
 test_virtio_blk_CPPFLAGS = $(unit_cppflags)
 test_virtio_blk_LDADD = $(vmmdev_ldadd)
 test_virtio_mmio_SOURCES = tests/unit/test-virtio-mmio.c
 test_virtio_mmio_CPPFLAGS = $(unit_cppflags)
 test_virtio_mmio_LDADD = $(vmmdev_ldadd)
+test_virtio_race_SOURCES = tests/unit/test-virtio-race.c
+test_virtio_race_CPPFLAGS = $(unit_cppflags)
+test_virtio_race_LDADD = $(vmmdev_ldadd)
+test_virtio_rng_SOURCES = tests/unit/test-virtio-rng.c
+test_virtio_rng_CPPFLAGS = $(unit_cppflags)
+test_virtio_rng_LDADD = $(vmmdev_ldadd)
 test_virtio_vsock_SOURCES = tests/unit/test-virtio-vsock.c
 test_virtio_vsock_CPPFLAGS = $(unit_cppflags)
 test_virtio_vsock_LDADD = $(vmmdev_ldadd)
