@@ -28,7 +28,8 @@ void guest_environment(uid_t uid)
 	CLEANUP_FREE char *keep = libs ? strdup(libs) : NULL;
 
 	clearenv();
-	setenv("PATH", GUEST_BIN ":/usr/sbin:/bin:/sbin", 1);
+	/* mke2fs must be the real one, not busybox's */
+	setenv("PATH", "/usr/sbin:/sbin:" GUEST_BIN ":/bin", 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("SHELL", "/bin/sh", 1);
 	setenv("HOME", uid ? GUEST_DATA "/home" : "/root", 1);
