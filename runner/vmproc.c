@@ -160,8 +160,10 @@ static int connect_ctl(struct vmproc *vm, struct err *err)
  * VMM is the guest's neighbour. */
 static void make_env(const char **out, size_t max)
 {
-	static const char *const prefixes[] = { "PODFLARE_", "ASAN_OPTIONS=",
-						"UBSAN_OPTIONS=" };
+	static const char *const prefixes[] = {
+		"PODFLARE_", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
+		"UBSAN_OPTIONS=",
+	};
 	size_t n = 0, i;
 	char **e;
 
