@@ -5,10 +5,12 @@ dist_man_MANS += \
 	man/podflare-cp.1 \
 	man/podflare-create.1 \
 	man/podflare-dial-stdio.1 \
+	man/podflare-doctor.1 \
 	man/podflare-exec.1 \
 	man/podflare-help.1 \
 	man/podflare-logs.1 \
 	man/podflare-ls.1 \
+	man/podflare-machine.1 \
 	man/podflare-pause.1 \
 	man/podflare-resume.1 \
 	man/podflare-rm.1 \
