@@ -60,11 +60,30 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
-check_PROGRAMS += test-agent-exec
-TESTS += test-agent-exec
+agent_tests = test-agent-exec test-agent-files test-agent-requests \
+	test-agent-session test-agent-tar test-agent-tty
+check_PROGRAMS += $(agent_tests)
+TESTS += $(agent_tests)
 test_agent_exec_SOURCES = tests/unit/test-agent-exec.c $(agent_rig)
 test_agent_exec_CPPFLAGS = $(unit_cppflags)
 test_agent_exec_LDADD = $(agent_libs)
+test_agent_files_SOURCES = tests/unit/test-agent-files.c $(agent_rig) \
+	tests/unit/agent-tar.c tests/unit/agent-tar.h
+test_agent_files_CPPFLAGS = $(unit_cppflags)
+test_agent_files_LDADD = $(agent_libs)
+test_agent_requests_SOURCES = tests/unit/test-agent-requests.c $(agent_rig)
+test_agent_requests_CPPFLAGS = $(unit_cppflags)
+test_agent_requests_LDADD = $(agent_libs)
+test_agent_session_SOURCES = tests/unit/test-agent-session.c $(agent_rig)
+test_agent_session_CPPFLAGS = $(unit_cppflags)
+test_agent_session_LDADD = $(agent_libs)
+test_agent_tar_SOURCES = tests/unit/test-agent-tar.c $(agent_rig) \
+	tests/unit/agent-tar.c tests/unit/agent-tar.h
+test_agent_tar_CPPFLAGS = $(unit_cppflags)
+test_agent_tar_LDADD = $(agent_libs)
+test_agent_tty_SOURCES = tests/unit/test-agent-tty.c $(agent_rig)
+test_agent_tty_CPPFLAGS = $(unit_cppflags)
+test_agent_tty_LDADD = $(agent_libs)
 endif
 
 # machine/

@@ -249,7 +249,7 @@ int rig_teardown(void **state)
 			 "find . -depth -mindepth 1 -type d -exec rmdir {} + "
 			 "2>/dev/null; rmdir \"$PWD\" 2>/dev/null && break; "
 			 "sleep 0.1; done", r->cgroup);
-	rig_host("rm -rf %s", r->dir);
+	rig_host("chmod -R u+rwx %s; rm -rf %s", r->dir, r->dir);
 	munmap(r->seen, sizeof(*r->seen));
 	free(r);
 	return 0;
@@ -421,9 +421,9 @@ bool rig_wait_file(const char *path, bool there)
 
 const char *rig_path(const struct rig *r, const char *name)
 {
-	static char path[4][512];
+	static char path[8][512];
 	static unsigned int turn;
-	char *p = path[turn++ % 4];
+	char *p = path[turn++ % 8];
 
 	snprintf(p, sizeof(path[0]), "%s/%s", r->dir, name);
 	return p;
