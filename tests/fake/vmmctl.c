@@ -8,9 +8,10 @@
  *
  * Starts a VMM, gives it the guest, carries out the commands one by one, then
  * prints events until the guest ends.  Commands: status, pause, resume, quit,
- * sleep:MS, agent (wait for it), connect:PORT, console (copy it to stdout from
+ * sleep:MS, agent (wait for it), connect:PORT, echo:PORT:KIB (send that
+ * much, want it back), console (copy it to stdout from
  * here on), type:TEXT (into the attached console), kill (SIGTERM), gone (drop
- * and renew the control connection).  Exit status: 0 when the guest powered
+ * and renew the control connection); with ! in front a command has to fail.  Exit status: 0 when the guest powered
  * off or was made to quit, 3 on any other end, 4 when a command failed, 1 else.
  */
 #include <errno.h>
@@ -312,7 +313,7 @@ static bool wait_agent(struct client *c)
 	return c->agent_up;
 }
 
-static bool do_connect(struct client *c, const char *port)
+static int dial_guest(struct client *c, const char *port)
 {
 	struct ctl_connect m = {
 		.port = (uint32_t)atoi(port), .timeout_ms = 20000,
@@ -320,9 +321,79 @@ static bool do_connect(struct client *c, const char *port)
 	int fd = -1;
 
 	if (!request(c, &m, sizeof(m), CTL_CONNECT, NULL, 0, &fd))
+		return -1;
+	return fd;
+}
+
+static bool do_connect(struct client *c, const char *port)
+{
+	int fd = dial_guest(c, port);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static uint8_t pattern(size_t at)
+{
+	return (uint8_t)(at * 7 + at / 251);
+}
+
+/* One step of an echo: whatever poll(2) allows. Return: false on an error. */
+static bool echo_step(int fd, size_t *sent, size_t *got, size_t total)
+{
+	struct pollfd p = {
+		.fd = fd, .events = POLLIN | (*sent < total ? POLLOUT : 0),
+	};
+	uint8_t buf[16384];
+	ssize_t n = 0;
+
+	if (poll(&p, 1, 20000) <= 0)
 		return false;
-	close(fd);
+	if (p.revents & POLLOUT) {
+		size_t len = MIN(sizeof(buf), total - *sent);
+
+		for (size_t i = 0; i < len; i++)
+			buf[i] = pattern(*sent + i);
+		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		*sent += (size_t)MAX(n, 0);
+		if (*sent == total)
+			shutdown(fd, SHUT_WR);
+	}
+	if (!(p.revents & (POLLIN | POLLHUP)))
+		return true;
+	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		return false;
+	for (ssize_t i = 0; i < n; i++)
+		if (buf[i] != pattern(*got + (size_t)i))
+			return false;
+	*got += (size_t)MAX(n, 0);
 	return true;
+}
+
+static bool do_echo(struct client *c, const char *arg)
+{
+	size_t sent = 0, got = 0, total = 0;
+	uint64_t start = now_ns();
+	int fd = dial_guest(c, arg);
+	bool ok = fd >= 0;
+	char byte;
+
+	if (strchr(arg, ':'))
+		total = strtoul(strchr(arg, ':') + 1, NULL, 0) * KIB;
+	while (ok && got < total)
+		ok = echo_step(fd, &sent, &got, total);
+	/* the end of the stream arrives as well */
+	ok = ok && recv(fd, &byte, 1, 0) == 0;
+	printf("[%.1f ms] echo: %s, %zu of %zu bytes in %.1f ms\n", ms(c),
+	       ok ? "ok" : "FAILED", got, total,
+	       (double)(now_ns() - start) / 1e6);
+	if (fd >= 0)
+		close(fd);
+	return ok;
 }
 
 static bool do_type(struct client *c, const char *text)
@@ -353,6 +424,8 @@ static bool command(struct client *c, const char *cmd)
 		return sleep_ms(c, atoi(arg));
 	if (strncmp(cmd, "connect:", 8) == 0)
 		return do_connect(c, arg);
+	if (strncmp(cmd, "echo:", 5) == 0)
+		return do_echo(c, arg);
 	if (strncmp(cmd, "type:", 5) == 0)
 		return do_type(c, arg);
 	if (strcmp(cmd, "kill") == 0)
@@ -405,7 +478,8 @@ int main(int argc, char **argv)
 	ok = request(&c, &c.config, sizeof(c.config), CTL_CONFIG, c.fds,
 		     c.nfds, &fd);
 	for (int i = optind; ok && i < argc && !c.ended; i++)
-		ok = command(&c, argv[i]);
+		ok = *argv[i] == '!' ? !command(&c, argv[i] + 1)
+				     : command(&c, argv[i]);
 	if (!ok && !c.ended)
 		kill(c.pid, SIGTERM);
 	fd = finish(&c);
