@@ -22,7 +22,20 @@
 
 static const char *const dirs[] = {
 	"dev", "proc", "sys", "run", "tmp", "data", "etc", "root",
-	"usr", "usr/bin", "usr/sbin", "usr/lib", INPUTS_LIBS,
+	"usr", "usr/bin", "usr/sbin", INPUTS_LIBS,
+};
+
+/* Wherever a loader looks by default, it finds the libraries. */
+static const struct {
+	const char *name, *target;
+} links[] = {
+	{ "bin", "usr/bin" },
+	{ "sbin", "usr/sbin" },
+	{ "lib", INPUTS_LIBS },
+	{ "lib64", INPUTS_LIBS },
+	{ "usr/lib64", "lib" },
+	{ "init", "usr/bin/podflare-machine" },
+	{ "etc/mtab", "/proc/self/mounts" },
 };
 
 static const struct {
@@ -41,11 +54,9 @@ static int write_frame(struct cpio *c, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (cpio_dir(c, dirs[i], 0755, err) < 0)
 			return -1;
-	if (cpio_symlink(c, "bin", "usr/bin", err) < 0 ||
-	    cpio_symlink(c, "sbin", "usr/sbin", err) < 0 ||
-	    cpio_symlink(c, "init", "usr/bin/podflare-machine", err) < 0 ||
-	    cpio_symlink(c, "etc/mtab", "/proc/self/mounts", err) < 0)
-		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (cpio_symlink(c, links[i].name, links[i].target, err) < 0)
+			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (cpio_text(c, texts[i].name, texts[i].text, err) < 0)
 			return -1;
@@ -56,6 +67,9 @@ static bool is_frame_dir(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (strcmp(dirs[i], name) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (strcmp(links[i].name, name) == 0)
 			return true;
 	return false;
 }

@@ -4,8 +4,9 @@
  *
  * Supervisor.  Which file a needed library is, only the program's own loader
  * knows (RUNPATH, ld.so.cache, hwcaps): it is asked with --list, as ldd(1) does.
- * Inside the machine all libraries lie in one folder that LD_LIBRARY_PATH names,
- * and the loader where the programs look for it.
+ * Inside the machine all libraries lie in /usr/lib, where loaders look by default
+ * (LD_LIBRARY_PATH names it for those that do not), and the loader where the
+ * programs look for it.
  */
 #include <elf.h>
 #include <errno.h>

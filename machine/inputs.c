@@ -21,7 +21,7 @@
 #include "common/path.h"
 #include "common/proc.h"
 
-#define FORMAT 2	/* of the initramfs: changes with initramfs.c */
+#define FORMAT 3	/* of the initramfs: changes with initramfs.c */
 
 static const struct {
 	const char *name;

@@ -10,7 +10,7 @@
 
 #define INPUTS_MAX 512
 #define INPUTS_KEY 65	/* hex digits and NUL */
-#define INPUTS_LIBS "usr/lib/podflare"	/* all shared libraries, flat */
+#define INPUTS_LIBS "usr/lib"	/* all shared libraries, flat */
 
 struct input {
 	char *host;		/* path on the host */
