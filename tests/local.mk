@@ -210,3 +210,13 @@ test_runner_CPPFLAGS = $(runner_cppflags)
 test_runner_LDADD = $(runner_ldadd)
 EXTRA_test_runner_DEPENDENCIES = $(runner_extra)
 endif
+
+# cli/ with a real podflared and played VMMs
+if HAVE_CMOCKA
+check_PROGRAMS += test-cli
+TESTS += test-cli
+test_cli_SOURCES = tests/unit/test-cli.c $(runner_host)
+test_cli_CPPFLAGS = $(runner_cppflags)
+test_cli_LDADD = $(runner_ldadd)
+EXTRA_test_cli_DEPENDENCIES = $(runner_extra) podflare$(EXEEXT)
+endif
