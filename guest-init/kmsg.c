@@ -45,6 +45,7 @@ void kmsg_line(enum kmsg_level level, const char *fmt, ...)
 		return;	/* nowhere to say so */
 }
 
+/* See kmsg.h: a reset, which the VMM tells from an orderly end. */
 void kmsg_die(const struct err *err)
 {
 	kmsg_line(KMSG_FATAL, "%s", err->msg);

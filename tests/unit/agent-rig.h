@@ -22,7 +22,7 @@ struct rig_seen {
 	uint32_t entropy;	/* bytes */
 	uint64_t realtime;
 	char hostname[65];
-	uint32_t poweroffs;
+	volatile uint32_t poweroffs;
 };
 
 struct rig {

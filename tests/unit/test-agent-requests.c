@@ -126,6 +126,8 @@ static void power_off_is_acknowledged_first(void **state)
 
 	rig_ask(r, AGENT_POWEROFF, NULL, &reply);
 	assert_int_equal(reply.type, AGENT_OK);
+	for (int i = 0; i < 500 && !r->seen->poweroffs; i++)
+		usleep(10000);
 	assert_int_equal(r->seen->poweroffs, 1);
 	reply_free(&reply);
 }
