@@ -28,6 +28,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_pause,
 	&cmd_resume,
 	&cmd_rm,
+	&cmd_image,
 	&cmd_dial_stdio,
 	&cmd_machine,
 	&cmd_doctor,

@@ -2,10 +2,10 @@
 bin_PROGRAMS += podflare
 
 podflare_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) \
-	$(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
+	$(YAML_CFLAGS) $(ARCHIVE_CFLAGS) $(MD_CFLAGS)
 podflare_LDFLAGS = $(HARDEN_LDFLAGS)
 podflare_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
-	$(YAML_LIBS) $(ARCHIVE_LIBS)
+	$(YAML_LIBS) $(ARCHIVE_LIBS) $(MD_LIBS)
 podflare_SOURCES = cli/main.c
 
 # All but main(), for the tests. One source per line.
@@ -20,6 +20,8 @@ libcli_a_SOURCES = \
 	cli/cmd-dial-stdio.c \
 	cli/cmd-exec.c \
 	cli/cmd-help.c \
+	cli/cmd-image.c \
+	cli/cmd-image-build.c \
 	cli/cmd-logs.c \
 	cli/cmd-ls.c \
 	cli/cmd-pause.c \
@@ -94,3 +96,47 @@ libcli_a_SOURCES = \
 	cli/virt.h \
 	cli/xfer.c \
 	cli/xfer.h
+
+# Images.
+libcli_a_SOURCES += \
+	cli/image-apt.c \
+	cli/image-apt.h \
+	cli/image-base-rules.c \
+	cli/image-base.c \
+	cli/image-base.h \
+	cli/image-build.c \
+	cli/image-build.h \
+	cli/image-deb.c \
+	cli/image-deb.h \
+	cli/image-files-out.c \
+	cli/image-files.c \
+	cli/image-files.h \
+	cli/image-import.c \
+	cli/image-job.c \
+	cli/image-job.h \
+	cli/image-kernel.c \
+	cli/image-kernel.h \
+	cli/image-modules.c \
+	cli/image-modules.h \
+	cli/image-push.c \
+	cli/image-push.h \
+	cli/image-root-tar.c \
+	cli/image-root.c \
+	cli/image-root.h \
+	cli/image-sources-host.c \
+	cli/image-sources.c \
+	cli/image-sources.h \
+	cli/image-store-write.c \
+	cli/image-store.c \
+	cli/image-store.h \
+	cli/image-tools.c \
+	cli/image-tools.h \
+	cli/image-unpack.c \
+	cli/image-unpack.h \
+	cli/image-work.c \
+	cli/image-work.h \
+	cli/recipe-parse.c \
+	cli/recipe-yaml.c \
+	cli/recipe-yaml.h \
+	cli/recipe.c \
+	cli/recipe.h

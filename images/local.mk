@@ -1,1 +1,3 @@
-# images/local.mk
+# images/local.mk - the recipes that come with podflare
+imagesdir = $(pkgdatadir)/images
+dist_images_DATA = images/default.yaml

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/image-work.c - a temporary folder that helper programs can reach
+ *
+ * Runs in the CLI.  The folder's name is unguessable and its parent is sticky.
+ */
+#include "cli/image-work.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/proc.h"
+
+/* See image-work.h. */
+int work_open(struct work *w, struct err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (!tmp || tmp[0] != '/')
+		tmp = "/var/tmp";
+	if (asprintf(&w->path, "%s/podflare-build-XXXXXX", tmp) < 0)
+		return err_sys(err, ENOMEM, "temporary folder");
+	if (!mkdtemp(w->path)) {
+		err_sys(err, errno, "%s", w->path);
+		free(w->path);
+		w->path = NULL;
+		return err_hint(err, "set TMPDIR to a folder that every user "
+				"may pass through");
+	}
+	if (asprintf(&w->private, "%s/private", w->path) < 0) {
+		w->private = NULL;
+		return err_sys(err, ENOMEM, "temporary folder");
+	}
+	if (chmod(w->path, 0711) < 0 || mkdir(w->private, 0700) < 0)
+		return err_sys(err, errno, "%s", w->private);
+	w->fd = open(w->private, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->fd < 0)
+		return err_sys(err, errno, "%s", w->private);
+	if (setenv("TMPDIR", w->path, 1) < 0)
+		return err_sys(err, errno, "TMPDIR");
+	return 0;
+}
+
+/* Files of the user ids that mmdebstrap had: only under them they go. */
+static void remove_foreign(const struct work *w)
+{
+	const char *const argv[] = { "mmdebstrap", "--unshare-helper", "rm",
+				     "-rf", "--one-file-system", w->path,
+				     NULL };
+	struct proc_spawn s = { .argv = argv, .fds = { -1, -1, -1 },
+				.nfds = 3 };
+	pid_t pid = proc_spawn(&s, NULL, NULL);
+
+	if (pid > 0)
+		TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+}
+
+/* See image-work.h. */
+void work_close(struct work *w)
+{
+	struct err err = ERR_INIT;
+
+	if (w->fd >= 0)
+		close(w->fd);
+	if (w->path && path_remove_tree(AT_FDCWD, w->path, &err) < 0) {
+		if (geteuid() != 0)
+			remove_foreign(w);
+		err = (struct err)ERR_INIT;
+		if (path_remove_tree(AT_FDCWD, w->path, &err) < 0)
+			log_warn("%s is left behind: %s", w->path, err.msg);
+	}
+	free(w->path);
+	free(w->private);
+	*w = (struct work)WORK_INIT;
+}
