@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -21,6 +22,8 @@
 #define LOG_NAME "podflared.log"
 #define LOG_MAX (4 * 1024 * 1024)
 #define LOCK_NAME "podflared.lock"
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_MS 10
 #define BACKLOG 128
 #define LISTEN_FDS_START 3
 
@@ -52,10 +55,15 @@ int daemon_lock(struct places *p, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, errno, LOCK_NAME);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return steal_fd(&fd);
-	if (errno != EWOULDBLOCK)
-		return err_sys(err, errno, LOCK_NAME);
+	/* a runner that was killed may leave it to a child that has not come
+	 * to its exec yet */
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return steal_fd(&fd);
+		if (errno != EWOULDBLOCK)
+			return err_sys(err, errno, LOCK_NAME);
+		poll(NULL, 0, LOCK_PAUSE_MS);
+	}
 	return err_set(err, ERR_EXISTS, "another podflared is running");
 }
 

@@ -109,8 +109,7 @@ json_t *text_tail(const void *data, size_t len, size_t lines, size_t budget,
 	}
 	while (from < b.len && (b.data[from] & 0xc0) == 0x80)
 		from++;		/* not in the middle of a character */
-	return json_stringn((const char *)b.data + (b.data ? from : 0),
-			    b.len - from);
+	return json_stringn(buf_str(&b) + from, b.len - from);
 }
 
 json_t *text_tail_file(int dirfd, const char *name, size_t lines,

@@ -191,7 +191,8 @@ endif
 
 # runner/: a real podflared with VMMs that are played (tests/fake)
 if HAVE_CMOCKA
-runner_tests = test-runner
+runner_tests = test-runner test-runner-api test-runner-bad \
+	test-runner-image test-runner-start
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
@@ -209,6 +210,22 @@ test_runner_SOURCES = tests/unit/test-runner.c $(runner_host)
 test_runner_CPPFLAGS = $(runner_cppflags)
 test_runner_LDADD = $(runner_ldadd)
 EXTRA_test_runner_DEPENDENCIES = $(runner_extra)
+test_runner_api_SOURCES = tests/unit/test-runner-api.c $(runner_host)
+test_runner_api_CPPFLAGS = $(runner_cppflags)
+test_runner_api_LDADD = $(runner_ldadd)
+EXTRA_test_runner_api_DEPENDENCIES = $(runner_extra)
+test_runner_bad_SOURCES = tests/unit/test-runner-bad.c $(runner_host)
+test_runner_bad_CPPFLAGS = $(runner_cppflags)
+test_runner_bad_LDADD = $(runner_ldadd)
+EXTRA_test_runner_bad_DEPENDENCIES = $(runner_extra)
+test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
+test_runner_image_CPPFLAGS = $(runner_cppflags)
+test_runner_image_LDADD = $(runner_ldadd)
+EXTRA_test_runner_image_DEPENDENCIES = $(runner_extra)
+test_runner_start_SOURCES = tests/unit/test-runner-start.c $(runner_host)
+test_runner_start_CPPFLAGS = $(runner_cppflags)
+test_runner_start_LDADD = $(runner_ldadd)
+EXTRA_test_runner_start_DEPENDENCIES = $(runner_extra)
 endif
 
 # cli/ with a real podflared and played VMMs

@@ -93,6 +93,7 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 {
 	size_t need = 4 + c->nr_initrds;
 
+	alarm(0);
 	ram = c->ram;
 	for (uint32_t i = 0; i < c->nr_disks; i++)
 		need += c->disks[i].nr_fds;
@@ -215,6 +216,7 @@ int main(void)
 	signal(SIGHUP, SIG_IGN);
 	if (listen(CTL_LISTEN_FD, 8) < 0)
 		return 1;
+	alarm(1);	/* whoever started us may have been killed */
 	for (;;) {
 		struct pollfd p[2] = { { CTL_LISTEN_FD, POLLIN },
 				       { conn, POLLIN } };
