@@ -98,6 +98,8 @@ json_t *text_tail(const void *data, size_t len, size_t lines, size_t budget,
 
 	if (text_put(&b, data, len, how) < 0)
 		return NULL;
+	if (!b.data)	/* jansson makes no string of a NULL pointer */
+		return json_string("");
 	for (from = b.len; from > 0; from--) {
 		cost += json_cost(b.data[from - 1]);
 		if (cost > budget)
