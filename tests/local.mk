@@ -180,10 +180,30 @@ endif
 # runner/vmm/: the whole of it, guests of a few instructions on the real /dev/kvm
 if HAVE_CMOCKA
 vmm_tests = \
+	test-acpi \
+	test-boot \
+	test-cpuid \
+	test-memory \
+	test-serial \
 	test-tinyguest
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
 vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(CMOCKA_LIBS)
+test_acpi_SOURCES = tests/unit/test-acpi.c
+test_acpi_CPPFLAGS = $(unit_cppflags)
+test_acpi_LDADD = $(vmm_ldadd)
+test_boot_SOURCES = tests/unit/test-boot.c
+test_boot_CPPFLAGS = $(unit_cppflags)
+test_boot_LDADD = $(vmm_ldadd)
+test_cpuid_SOURCES = tests/unit/test-cpuid.c
+test_cpuid_CPPFLAGS = $(unit_cppflags)
+test_cpuid_LDADD = $(vmm_ldadd)
+test_memory_SOURCES = tests/unit/test-memory.c
+test_memory_CPPFLAGS = $(unit_cppflags)
+test_memory_LDADD = $(vmm_ldadd)
+test_serial_SOURCES = tests/unit/test-serial.c
+test_serial_CPPFLAGS = $(unit_cppflags)
+test_serial_LDADD = $(vmm_ldadd)
 test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
 test_tinyguest_CPPFLAGS = $(unit_cppflags)
 test_tinyguest_LDADD = $(vmm_ldadd)
