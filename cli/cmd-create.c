@@ -9,6 +9,7 @@
 
 #include "cli/cmds.h"
 #include "cli/create.h"
+#include "cli/image-push.h"
 #include "cli/output.h"
 
 /* Somebody's first sandbox: what can be done with it. */
@@ -28,13 +29,17 @@ static void show_next(struct client *c, const char *name)
 
 static int run(struct cmd_ctx *ctx, struct err *err)
 {
+	const struct create_opts *o = ctx->opts;
 	CLEANUP_CLIENT struct client c = CLIENT_INIT;
-	CLEANUP_JSON json_t *params = create_params(ctx->opts, err);
+	CLEANUP_JSON json_t *params = create_params(o, err);
 	CLEANUP_JSON json_t *sandbox = NULL;
 
 	if (!params || client_open(&c, ctx->globals, err) < 0)
 		return -1;
 	sandbox = client_call(&c, "sandbox.create", json_incref(params), err);
+	if (!sandbox && image_ensure(&c, o->image, err) == 0)
+		sandbox = client_call(&c, "sandbox.create",
+				      json_incref(params), err);
 	if (!sandbox)
 		return -1;
 	if (ctx->globals->json) {

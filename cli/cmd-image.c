@@ -172,15 +172,16 @@ struct rm_opts {
 };
 
 static const struct opt rm_options[] = {
-	{ OPT_FLAG, 'f', "force", NULL, "an image that is not there is no error",
+	{ OPT_FLAG, 'f', "force", NULL, "even if sandboxes use it; none is no "
+	  "error",
 	  offsetof(struct rm_opts, force) },
 	OPT_TABLE_END,
 };
 
 /* The runner knows who uses an image. Return: 1 when it removed it, 0 when it
  * does not have it or cannot be asked, -1 with @err. */
-static int rm_there(struct globals *g, const char *name, bool elsewhere,
-		    struct err *err)
+static int rm_there(struct globals *g, const char *name, bool force,
+		    bool elsewhere, struct err *err)
 {
 	struct err why = ERR_INIT;
 	CLEANUP_JSON json_t *done = NULL;
@@ -194,8 +195,9 @@ static int rm_there(struct globals *g, const char *name, bool elsewhere,
 			return 0;
 		close(fd);
 	}
-	done = client_once(g, "image.rm", json_pack("{s:s}", "image", name),
-			   &why);
+	done = client_once(g, "image.rm",
+			   json_pack("{s:s, s:b}", "image", name, "force",
+				     force), &why);
 	if (done)
 		return 1;
 	if (!elsewhere &&
@@ -235,7 +237,7 @@ static int rm_one(struct globals *g, const char *name, bool force,
 
 	if (is_elsewhere(&elsewhere, err) < 0)
 		return -1;
-	done = rm_there(g, name, elsewhere, err);
+	done = rm_there(g, name, force, elsewhere, err);
 	if (done == 0 || (done > 0 && !elsewhere && !host_is_local()))
 		done = rm_here(name, err) < 0 ? -1 : 1;
 	if (done < 0 && force && err && err->code == ERR_NOT_FOUND) {

@@ -14,6 +14,7 @@
 #include "cli/cmds.h"
 #include "cli/create.h"
 #include "cli/exec.h"
+#include "cli/image-push.h"
 #include "cli/output.h"
 
 struct opts {
@@ -105,6 +106,13 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	if (client_open(&c, g, err) < 0 || sigs_open(&sigs, err) < 0)
 		return -1;
 	sandbox = make(&c, &sigs, &o->create, &sig, err);
+	if (!sandbox && !sig) {
+		c.interrupt_fd = sigs.fd;
+		if (image_ensure(&c, o->create.image, err) == 0)
+			sandbox = make(&c, &sigs, &o->create, &sig, err);
+		else if (err->code == ERR_CANCELLED)
+			sig = sigs_read(&sigs);
+	}
 	if (!sandbox)
 		return sig ? CMD_EXIT_SIGNAL + sig : -1;
 	call.sandbox = json_text(sandbox, "name");

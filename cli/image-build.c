@@ -169,7 +169,9 @@ static json_t *make_meta(const struct build *b, const char *name)
 	json_object_set_new(meta, "format", json_integer(1));
 	json_object_set_new(meta, "name", json_string(name));
 	json_object_set_new(meta, "base_type", json_string(BASE_TYPE));
-	json_object_set_new(meta, "kernel", json_string(b->kernel.release));
+	json_object_set_new(meta, "kernel",
+			    json_string(*b->kernel.release ? b->kernel.release
+							   : "unknown"));
 	json_object_set_new(meta, "env", env);
 	json_object_set_new(meta, "user", json_string(r->user));
 	json_object_set_new(meta, "workdir",

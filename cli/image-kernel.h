@@ -9,7 +9,7 @@
 #include "common/err.h"
 
 #define KERNEL_BYTES_MAX (512 * MIB)
-#define KERNEL_RELEASE_MAX 128
+#define KERNEL_RELEASE_MAX 64
 
 struct kernel {
 	struct buf vmlinuz;	/* the bzImage; empty if it was an ELF file */

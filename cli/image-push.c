@@ -9,13 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/host.h"
 #include "cli/image-store.h"
 #include "cli/output.h"
 #include "common/agent.h"
 #include "common/cleanup.h"
+#include "common/path.h"
 
 struct push {
 	struct client *c;
@@ -25,7 +28,8 @@ struct push {
 	uint64_t done, total;
 };
 
-static json_t *put_params(json_t *meta, const char *name)
+/* @text: image.json as it is: its digest is the image's. */
+static json_t *put_params(json_t *meta, const char *text, const char *name)
 {
 	json_t *params = json_object(), *files = json_array(), *f;
 	const char *file;
@@ -35,9 +39,16 @@ static json_t *put_params(json_t *meta, const char *name)
 			files, json_pack("{s:s, s:O}", "name", file, "size",
 					 json_object_get(f, "size")));
 	json_object_set_new(params, "name", json_string(name));
-	json_object_set(params, "meta", meta);
+	json_object_set_new(params, "meta", json_string(text));
 	json_object_set_new(params, "files", files);
 	return params;
+}
+
+static bool is_interrupted(const struct client *c)
+{
+	struct pollfd p = { .fd = c->interrupt_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 static int send_file(struct push *p, const char *file, uint64_t size,
@@ -57,6 +68,8 @@ static int send_file(struct push *p, const char *file, uint64_t size,
 		if (n <= 0)
 			return err_sys(err, n < 0 ? errno : EIO, "image %s",
 				       path);
+		if (is_interrupted(p->c))
+			return err_set(err, ERR_CANCELLED, "interrupted");
 		if (frame_write(p->c->fd, AGENT_DATA, chunk, (size_t)n) < 0)
 			return err_sys(err, errno, "sending the image");
 		p->done += (uint64_t)n;
@@ -115,7 +128,8 @@ int image_push(struct client *c, const char *name, struct err *err)
 	CLEANUP_STORE struct store store = STORE_INIT;
 	CLEANUP_JSON json_t *meta = NULL;
 	CLEANUP_JSON json_t *params = NULL;
-	char dir[STORE_DIR_MAX];
+	CLEANUP_BUF struct buf text = BUF_INIT;
+	char dir[STORE_DIR_MAX], path[STORE_DIR_MAX + 16];
 	struct push p = { .c = c, .store = &store, .dir = dir };
 	const char *known;
 
@@ -123,11 +137,13 @@ int image_push(struct client *c, const char *name, struct err *err)
 	    store_resolve(&store, name, dir, err) < 0)
 		return -1;
 	meta = store_load(&store, dir, err);
-	if (!meta)
+	snprintf(path, sizeof(path), "%s/image.json", dir);
+	if (!meta ||
+	    path_read_file(store.fd, path, STORE_JSON_MAX, &text, err) < 0)
 		return -1;
 	/* asked for by digest it goes under its own name */
 	known = !strncmp(name, "sha256", 6) ? json_text(meta, "name") : name;
-	params = put_params(meta, known);
+	params = put_params(meta, buf_str(&text), known);
 	snprintf(p.text, sizeof(p.text), "sending image %.63s", known);
 	return put(&p, params, err);
 }
@@ -136,19 +152,26 @@ int image_push(struct client *c, const char *name, struct err *err)
 int image_ensure(struct client *c, const char *name, struct err *err)
 {
 	struct err why = ERR_INIT;
+	enum host_kind kind;
 
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
 	if (!name)
 		name = "default";
-	if (image_push(c, name, &why) == 0)
-		return 0;
-	/* the folder itself may be missing: then there are no images */
-	if (why.code == ERR_NOT_FOUND) {
-		err_set(err, ERR_NOT_FOUND, "image %.80s: no such image", name);
-		return err_hint(err, strcmp(name, "default")
-				? "podflare image build FILE, or `podflare "
-				  "image ls`"
-				: "podflare image build default");
+	/* this user's own runner has looked where we would */
+	if (host_which(&kind, NULL, &why) == 0 && kind != HOST_LOCAL) {
+		progress_start(&c->progress, c->globals);
+		if (image_push(c, name, &why) == 0)
+			*err = (struct err)ERR_INIT;
+		progress_end(&c->progress);
+		if (err->code == ERR_NONE)
+			return 0;
 	}
-	*err = why;
-	return err_context(err, "image %.80s", name);
+	if (why.code != ERR_NONE && why.code != ERR_NOT_FOUND) {
+		*err = why;
+		return err_context(err, "image %.80s", name);
+	}
+	return err_hint(err, strcmp(name, "default")
+			? "`podflare image ls` lists the images"
+			: "podflare image build default");
 }

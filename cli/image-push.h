@@ -9,11 +9,11 @@
  * Return: 0, or -1 with @err (ERR_NOT_FOUND: not here either). */
 int image_push(struct client *c, const char *name, struct err *err);
 /*
- * For a call that failed with ERR_NOT_FOUND since the runner lacks an image:
- * push it if it is here.
- * @param name NULL: "default"
- * Return: 0 when the call may be tried again; -1 with @err, whose hint says how
- * to build the image.
+ * After a call that failed with @err: if it is ERR_NOT_FOUND, and the runner is
+ * elsewhere, and the image is here, send it.
+ * @param name the image that was asked for; NULL: "default"
+ * Return: 0 with @err cleared when the call may be tried again; else -1 with
+ * @err: as it was, or why sending failed, with a hint how to build the image.
  */
 int image_ensure(struct client *c, const char *name, struct err *err);
 

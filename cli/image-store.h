@@ -13,7 +13,7 @@
 #include "cli/image-job.h"
 
 #define STORE_DIR_MAX 72	/* "sha256-" and 64 hexadecimal digits */
-#define STORE_JSON_MAX MIB
+#define STORE_JSON_MAX (256 * KIB)
 
 struct store {
 	char *path;		/* PATH_DATA/images */

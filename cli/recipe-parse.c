@@ -154,7 +154,7 @@ static int check_user(struct reader *rd, const struct node *n, const char *text)
 {
 	const char *colon = strchr(text, ':');
 
-	if (all_of(text, WORD ".:-") && text[0] != '-' && text[0] != ':' &&
+	if (strlen(text) < 64 && all_of(text, WORD ".:-") && text[0] != '-' && text[0] != ':' &&
 	    (!colon || (colon[1] && colon[1] != '-' && !strchr(colon + 1, ':'))))
 		return 0;
 	return bad(rd, n, "is not USER or USER:GROUP");
@@ -310,6 +310,8 @@ static int read_workdir(struct reader *rd, const struct node *n)
 {
 	if (take(rd, n, &rd->r->workdir) < 0)
 		return -1;
+	if (strlen(n->text) > 255)
+		return bad(rd, n, "is longer than 255 bytes");
 	return check_inside(rd, n, rd->r->workdir);
 }
 
