@@ -246,3 +246,20 @@ void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w)
 {
 	TAILQ_REMOVE(&sb->waits, w, link);
 }
+
+void life_let_go(struct runner *r)
+{
+	struct err err = ERR_INIT;
+	struct sandbox *sb;
+
+	err_set(&err, ERR_CANCELLED, "the runner ends");
+	while ((sb = TAILQ_FIRST(&r->sandboxes))) {
+		if (sb->boot)
+			boot_abort(sb->boot, &err);
+		life_wake(sb, &err);
+		if (sb->vm)
+			vmproc_free(sb->vm);
+		sb->vm = NULL;
+		sandbox_unregister(sb);
+	}
+}

@@ -29,6 +29,8 @@ void life_stop(struct sandbox *sb, life_cb cb, void *arg);
 /* Set the state that an ended VM leaves, and save it. */
 void life_ended(struct sandbox *sb, const struct vm_end *end);
 
+/* At the end: drop what is known of sandboxes; their processes go on. */
+void life_let_go(struct runner *r);
 /* At start: adopt what runs, remove what is half made. */
 void life_recover(struct runner *r);
 

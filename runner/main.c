@@ -29,6 +29,7 @@
 #define BOOT_TIMEOUT_S 60
 #define AGENT_TIMEOUT_MS 15000
 #define DRAIN_MS 1000	/* for the last replies */
+#define UNDO_MS 3000
 
 struct options {
 	bool foreground;
@@ -163,15 +164,37 @@ static int start(struct runner *r, struct signals *sig, int *lock, bool *own,
 	return r->server ? 0 : -1;
 }
 
+/* Whether something half made is still being undone. */
+static bool is_undoing(const struct runner *r)
+{
+	const struct sandbox *sb;
+
+	TAILQ_FOREACH(sb, &r->sandboxes, link)
+		if (sb->state == SB_REMOVING)
+			return true;
+	return false;
+}
+
 /* Sandboxes go on; what is half made is undone as far as time allows, and by
  * the next runner for the rest. */
-static void finish(struct runner *r, bool own)
+static void finish(struct runner *r, struct signals *sig, bool own)
 {
+	uint64_t end = now_ns() + UNDO_MS * 1000000ULL;
+	int fd = sig->watch.fd;
+
 	if (own)
 		unlinkat(r->places.runtime_fd, RUNNER_SOCKET, 0);
 	server_free(r->server, DRAIN_MS);
+	while (is_undoing(r) && now_ns() < end)
+		if (loop_once(&r->loop, 100) < 0)
+			break;
 	disk_cancel_all(r);
 	work_free(&r->work);
+	life_let_go(r);
+	loop_del(&r->loop, &sig->watch);
+	close(fd);
+	loop_free(&r->loop);
+	places_close(&r->places);
 }
 
 int main(int argc, char **argv)
@@ -204,7 +227,7 @@ int main(int argc, char **argv)
 		log_error("event loop: %s", strerror(errno));
 		return 1;
 	}
-	finish(&r, own);
+	finish(&r, &sig, own);
 	log_info("ended");
 	return 0;
 }

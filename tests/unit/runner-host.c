@@ -123,11 +123,19 @@ char *host_start(void)
 
 void host_end(int sig)
 {
+	int status;
+
 	if (!host_runner)
 		return;
 	kill(host_runner, sig);
-	assert_int_equal(waitpid(host_runner, NULL, 0), host_runner);
+	assert_int_equal(waitpid(host_runner, &status, 0), host_runner);
 	host_runner = 0;
+	/* also what a sanitizer finds at the end */
+	if (sig != SIGKILL && status) {
+		execlp("cat", "cat", host_path("state/podflare/podflared.log"),
+		       NULL);
+		fail();
+	}
 }
 
 int host_count(const char *sub)
@@ -228,7 +236,7 @@ int host_teardown(void **state)
 {
 	int left;
 
-	host_end(SIGKILL);
+	host_end(SIGTERM);
 	left = each_vmm(SIGKILL);
 	nftw(host_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	if (left)
