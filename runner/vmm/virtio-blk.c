@@ -100,6 +100,7 @@ static int flush(struct virtio_blk *b)
 {
 	/* It may take long: tell the driver what is done already. */
 	virtio_mmio_signal(&b->mmio, 0);
+	virtio_mmio_interrupt(&b->mmio);
 	b->flushes++;
 	return b->setup.disk->ops->flush(b->setup.disk);
 }

@@ -118,6 +118,7 @@ void virtio_mmio_lock(struct virtio_mmio *d)
 
 void virtio_mmio_unlock(struct virtio_mmio *d)
 {
+	virtio_mmio_interrupt(d);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -164,7 +165,15 @@ bool virtio_mmio_pop(struct virtio_mmio *d, unsigned int queue,
 void virtio_mmio_signal(struct virtio_mmio *d, unsigned int queue)
 {
 	if (d->queues[queue].ready && virtq_should_notify(&d->queues[queue]))
-		interrupt(d, VIRTIO_MMIO_INT_VRING);
+		d->irq_pending = true;
+}
+
+void virtio_mmio_interrupt(struct virtio_mmio *d)
+{
+	if (!d->irq_pending)
+		return;
+	d->irq_pending = false;
+	interrupt(d, VIRTIO_MMIO_INT_VRING);
 }
 
 void virtio_mmio_kick(struct virtio_mmio *d, unsigned int queue)

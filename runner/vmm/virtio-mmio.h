@@ -67,6 +67,7 @@ struct virtio_mmio {
 	uint32_t status;
 	uint32_t queue_sel;
 	bool reset_pending;		/* ops->reset is still to be called */
+	bool irq_pending;		/* the driver is to be interrupted */
 	struct virtq_config setup[VIRTIO_QUEUES_MAX];	/* being written */
 	struct virtq queues[VIRTIO_QUEUES_MAX];
 	struct ratelimit log_limit;
@@ -104,8 +105,11 @@ void virtio_mmio_fail(struct virtio_mmio *d, const char *why);
 /* virtq_pop() with its error dealt with. Return: true when @c holds a chain. */
 bool virtio_mmio_pop(struct virtio_mmio *d, unsigned int queue,
 		     struct virtq_chain *c);
-/* Interrupt the driver if it wants to know of what was pushed. */
+/* Interrupt the driver, at the unlock, if it wants to know of what was pushed:
+ * all queues of a turn have one interrupt. */
 void virtio_mmio_signal(struct virtio_mmio *d, unsigned int queue);
+/* Interrupt it now, before something that takes long. */
+void virtio_mmio_interrupt(struct virtio_mmio *d);
 /* Have notify called again from the loop: how long work is cut in pieces. */
 void virtio_mmio_kick(struct virtio_mmio *d, unsigned int queue);
 

@@ -38,6 +38,7 @@ static void device_reset(struct virtio_mmio *d)
 	d->features_sel = 0;
 	d->driver_features_sel = 0;
 	d->queue_sel = 0;
+	d->irq_pending = false;
 	atomic_store(&d->isr, 0);
 	d->reset_pending = true;
 	virtio_mmio_kick(d, 0);

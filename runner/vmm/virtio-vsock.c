@@ -13,6 +13,10 @@
 
 #define VSOCK_QUEUE 256
 #define VSOCK_TURN 128			/* packets; then others have theirs */
+/* Nobody in the guest waits to hear that a packet was taken, and the next
+ * interrupt for the rx queue will say so too. */
+#define VSOCK_TX_DONE_MS 2
+#define VSOCK_TX_DONE_MAX 32
 #define VSOCK_F_STREAM 0		/* VIRTIO_VSOCK_F_STREAM */
 
 #define HEADER sizeof(struct virtio_vsock_hdr)
@@ -108,7 +112,19 @@ static void notify_tx(struct virtio_vsock *v)
 	}
 	if (more)
 		virtio_mmio_kick(d, VSOCK_TX);
-	virtio_mmio_signal(d, VSOCK_TX);
+	if (virtq_unsignalled(q) >= VSOCK_TX_DONE_MAX)
+		virtio_mmio_signal(d, VSOCK_TX);
+	else if (v->tx_done.deadline == 0)
+		loop_timer_set(d->env.loop, &v->tx_done, VSOCK_TX_DONE_MS);
+}
+
+static void tx_done(struct loop_timer *t)
+{
+	struct virtio_vsock *v = container_of(t, struct virtio_vsock, tx_done);
+
+	virtio_mmio_lock(&v->mmio);
+	virtio_mmio_signal(&v->mmio, VSOCK_TX);
+	virtio_mmio_unlock(&v->mmio);
 }
 
 /* Tell of a transport reset, once the driver gives a buffer for it. */
@@ -196,6 +212,7 @@ int virtio_vsock_init(struct virtio_vsock *v, const struct virtio_env *env,
 	memset(v, 0, sizeof(*v));
 	v->setup = *setup;
 	v->config.guest_cid = setup->guest_cid;
+	v->tx_done.cb = tx_done;
 	if (vsock_table_init(&v->table, &table_ops, env->loop,
 			     setup->guest_cid, err) < 0)
 		return -1;
@@ -210,6 +227,7 @@ int virtio_vsock_init(struct virtio_vsock *v, const struct virtio_env *env,
 void virtio_vsock_free(struct virtio_vsock *v)
 {
 	vsock_table_free(&v->table);
+	loop_timer_cancel(v->mmio.env.loop, &v->tx_done);
 	virtio_mmio_free(&v->mmio);
 }
 

@@ -30,6 +30,8 @@ struct virtio_vsock {
 	struct virtio_vsock_config config;
 	struct vsock_table table;
 	struct virtq_chain chain;
+	struct loop_timer tx_done;	/* tells of packets taken, if nothing
+					 * else does before */
 	bool event_pending;	/* a transport reset is to be told */
 	uint64_t activity_ns;	/* of the last packet that carried data */
 };

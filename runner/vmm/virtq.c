@@ -173,6 +173,11 @@ bool virtq_should_notify(struct virtq *q)
 	return vring_need_event(event, q->used_next, old);
 }
 
+uint16_t virtq_unsignalled(const struct virtq *q)
+{
+	return (uint16_t)(q->used_next - q->used_signalled);
+}
+
 bool virtq_kicks(struct virtq *q, bool on)
 {
 	if (q->event_idx) {

@@ -69,6 +69,8 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 /* Return: whether the driver wants an interrupt for what was pushed since the
  * last call. */
 bool virtq_should_notify(struct virtq *q);
+/* Return: chains pushed since then. */
+uint16_t virtq_unsignalled(const struct virtq *q);
 /* Ask for a kick at the next chain (on), or for none while we poll (off).
  * Return: true when a chain is there already: pop again. */
 bool virtq_kicks(struct virtq *q, bool on);

@@ -67,7 +67,7 @@ static void credit_check(struct vsock_conn *c)
 	uint32_t news = c->fwd_cnt - c->told_fwd_cnt;
 	uint32_t left = VSOCK_BUF - (c->rx_cnt - c->told_fwd_cnt);
 
-	if (news >= VSOCK_BUF / 4 || (news > 0 && left < 4096))
+	if (news >= VSOCK_BUF / 2 || (news > 0 && left < 4096))
 		c->pending |= VSOCK_P_CREDIT;
 }
 

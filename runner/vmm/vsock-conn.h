@@ -2,9 +2,9 @@
 /*
  * runner/vmm/vsock-conn.h - the table of vsock connections
  *
- * Knows packets and sockets, but no queues: the device gives it the guest's
- * packets and asks it for the next one to the guest.  All on the loop's thread,
- * under the device's lock.
+ * Knows packets and sockets, but no queues: the device gives it the guest's and
+ * asks it for the next to the guest.  On the loop's thread, under the device's
+ * lock.
  */
 #ifndef PODFLARE_VMM_VSOCK_CONN_H
 #define PODFLARE_VMM_VSOCK_CONN_H
@@ -15,7 +15,7 @@
 #include "runner/vmm/virtq.h"
 
 #define VSOCK_CONNS 256
-#define VSOCK_BUF (64 * 1024)	/* bytes the guest may have in flight to us */
+#define VSOCK_BUF (128 * 1024)	/* bytes the guest may have in flight to us */
 #define VSOCK_PACKET_MAX (64 * 1024)
 #define VSOCK_RSTS 64		/* answers to packets of no connection */
 #define VSOCK_HOST_CID 2
@@ -33,8 +33,7 @@ enum vsock_state {
 				 * still goes to the socket */
 };
 
-/* All that a connection has of the process; made anew by nobody: a child of
- * fork(2) drops its connections. */
+/* All that it has of the process. A child of fork(2) drops its connections. */
 struct vsock_fds {
 	struct loop_watch watch;	/* fd -1: not watched */
 	uint32_t events;		/* what is watched for */
@@ -58,9 +57,10 @@ struct vsock_conn {
 	/* Credit; free-running counters of bytes. */
 	uint32_t tx_cnt, peer_fwd_cnt, peer_buf_alloc;	/* to the guest */
 	uint32_t rx_cnt, fwd_cnt, told_fwd_cnt;		/* from it */
-	/* What the socket did not take yet: a ring of VSOCK_BUF bytes. */
+	/* What the socket did not take yet: a ring of VSOCK_BUF bytes, of
+	 * which ring_top were ever touched. */
 	uint8_t *ring;
-	uint32_t ring_pos, ring_len;
+	uint32_t ring_pos, ring_len, ring_top;
 	vsock_done_fn *done;		/* NULL once called */
 	void *arg;
 	uint64_t token;

@@ -142,6 +142,7 @@ void vsock_sock_send(struct vsock_conn *c, struct virtq_span *data)
 	virtq_read(data, c->ring + at, part);
 	virtq_read(data, c->ring, n - part);
 	c->ring_len += n;
+	c->ring_top = part < n ? VSOCK_BUF : MAX(c->ring_top, at + part);
 }
 
 void vsock_sock_drain(struct vsock_conn *c)

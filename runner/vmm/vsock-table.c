@@ -108,6 +108,9 @@ void vsock_conn_abort(struct vsock_conn *c)
 
 void vsock_conn_free(struct vsock_conn *c)
 {
+	if (c->ring_top > 0)
+		madvise(c->ring, c->ring_top, MADV_DONTNEED);
+	c->ring_top = 0;
 	c->state = VSOCK_FREE;
 	c->pending = 0;
 	c->done = NULL;
