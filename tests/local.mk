@@ -185,7 +185,8 @@ vmm_tests = \
 	test-cpuid \
 	test-memory \
 	test-serial \
-	test-tinyguest
+	test-tinyguest \
+	test-vmm
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
 vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(CMOCKA_LIBS)
@@ -207,6 +208,10 @@ test_serial_LDADD = $(vmm_ldadd)
 test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
 test_tinyguest_CPPFLAGS = $(unit_cppflags)
 test_tinyguest_LDADD = $(vmm_ldadd)
+test_vmm_SOURCES = tests/unit/test-vmm.c \
+	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
+test_vmm_CPPFLAGS = $(unit_cppflags)
+test_vmm_LDADD = $(vmm_ldadd)
 endif
 
 # runner/: a real podflared with VMMs that are played (tests/fake)

@@ -17,6 +17,8 @@
 
 _Static_assert(CTLSOCK_FDS <= FDPASS_MAX, "a CTL_CONFIG has to fit");
 
+#define LAST_MESSAGES 16	/* of a client that is replaced */
+
 union message {
 	struct ctl_header header;
 	struct ctl_config config;
@@ -35,7 +37,9 @@ static void drop(struct ctlsock *s)
 	s->ops->gone(s);
 }
 
-static bool receive(struct ctlsock *s)
+/* Return: 1 when a message was dealt with, 0 when none is there, -1 when the
+ * connection has to go. */
+static int receive(struct ctlsock *s)
 {
 	union message m;
 	int fds[CTLSOCK_FDS];
@@ -44,28 +48,28 @@ static bool receive(struct ctlsock *s)
 
 	if (n < 0) {
 		if (errno == EAGAIN)
-			return true;
-		log_warn("control: %s", strerror(errno));
-		return false;
+			return 0;
+		log_warn_limited(&s->limit, "control: %s", strerror(errno));
+		return -1;
 	}
 	if (n == 0)
-		return false;	/* end of stream */
+		return -1;	/* end of stream */
 	if ((size_t)n < sizeof(m.header) || m.header.magic != CTL_MAGIC) {
-		log_warn("control: a message of another version, or none");
+		log_warn_limited(&s->limit, "control: a message of another "
+				 "version, or none");
 		for (size_t i = 0; i < nfds; i++)
 			close(fds[i]);
-		return false;
+		return -1;
 	}
-	return s->ops->message(s, &m, (size_t)n, fds, nfds);
+	return s->ops->message(s, &m, (size_t)n, fds, nfds) ? 1 : -1;
 }
 
 static void on_conn(struct loop_watch *w, uint32_t events)
 {
 	struct ctlsock *s = container_of(w, struct ctlsock, conn);
 
-	if ((events & EPOLLIN) && receive(s))
-		return;
-	drop(s);
+	if (!(events & EPOLLIN) || receive(s) < 0)
+		drop(s);
 }
 
 static void on_listen(struct loop_watch *w, uint32_t events)
@@ -77,10 +81,14 @@ static void on_listen(struct loop_watch *w, uint32_t events)
 	if (fd < 0)
 		return;		/* it went away again, or no fds are left */
 	if (fdpass_check_peer(fd, NULL, &err) < 0) {
-		log_warn("control: %s", err.msg);
+		log_warn_limited(&s->limit, "control: %s", err.msg);
 		close(fd);
 		return;
 	}
+	/* what the old client had sent is done as if it still were there */
+	for (int i = 0; i < LAST_MESSAGES && s->conn.fd >= 0; i++)
+		if (receive(s) <= 0)
+			break;
 	drop(s);
 	if (loop_add(s->loop, &s->conn, fd, EPOLLIN) < 0) {
 		log_warn("control: %s", strerror(errno));
@@ -114,7 +122,10 @@ void ctlsock_send(struct ctlsock *s, const void *msg, size_t len,
 	if (s->conn.fd < 0)
 		return;
 	if (fdpass_send(s->conn.fd, msg, len, fds, nfds) < 0) {
-		log_warn("control: cannot answer: %s", strerror(errno));
+		/* EPIPE: it is gone, which is its right */
+		if (errno != EPIPE)
+			log_warn_limited(&s->limit, "control: cannot answer: "
+					 "%s", strerror(errno));
 		/* the loop sees the end of the stream and drops it */
 		shutdown(s->conn.fd, SHUT_RDWR);
 	}

@@ -8,6 +8,7 @@
 #ifndef PODFLARE_VMM_CTLSOCK_H
 #define PODFLARE_VMM_CTLSOCK_H
 
+#include "common/log.h"
 #include "common/loop.h"
 #include "runner/vmm/control.h"
 
@@ -31,6 +32,7 @@ struct ctlsock {
 	struct loop *loop;
 	struct loop_watch listen;	/* not owned */
 	struct loop_watch conn;		/* fd is ours; -1: no client */
+	struct ratelimit limit;		/* of complaints about clients */
 };
 
 /* @param fd a listening (or bound) SEQPACKET socket, stays the caller's

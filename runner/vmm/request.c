@@ -217,7 +217,8 @@ static bool dispatch(struct vmm *v, const void *msg, size_t len)
 	bool live = v->state == CTL_STATE_RUNNING ||
 		    v->state == CTL_STATE_PAUSED;
 
-	if (h->type != CTL_CONNECT && len != sizeof(*h))
+	if (h->type < CTL_STATUS || h->type > CTL_QUIT ||
+	    (h->type != CTL_CONNECT && len != sizeof(*h)))
 		return false;
 	if (!live && h->type != CTL_STATUS && h->type != CTL_QUIT) {
 		reply(v, h->seq, ENXIO, "no guest runs here", -1);
@@ -263,8 +264,8 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 	for (size_t i = 0; i < nfds; i++)
 		close(fds[i]);
 	if (!ok)
-		log_warn("control: a request that is none (type %u, %zu bytes)",
-			 h->type, len);
+		log_warn_limited(&s->limit, "control: a request that is none "
+				 "(type %u, %zu bytes)", h->type, len);
 	return ok;
 }
 

@@ -191,9 +191,9 @@ static bool wait_changed(struct vcpu_gate *g)
 	return pthread_cond_timedwait(&g->changed, &g->lock, &ts) == 0;
 }
 
-int vcpu_park_all(struct vcpu *v, unsigned int n, struct err *err)
+int vcpu_park_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n,
+		  struct err *err)
 {
-	struct vcpu_gate *g = v->env->gate;
 	unsigned int started, tries = 0;
 
 	pthread_mutex_lock(&g->lock);
@@ -209,15 +209,13 @@ int vcpu_park_all(struct vcpu *v, unsigned int n, struct err *err)
 	pthread_mutex_unlock(&g->lock);
 	if (started == 0)
 		return 0;
-	vcpu_release_all(v, n);
+	vcpu_release_all(g, v, n);
 	return err_set(err, ERR_TIMEOUT, "%u vCPU(s) did not stop within %d s",
 		       started, PARK_KICK_MS * PARK_TRIES / 1000);
 }
 
-void vcpu_release_all(struct vcpu *v, unsigned int n)
+void vcpu_release_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n)
 {
-	struct vcpu_gate *g = v->env->gate;
-
 	pthread_mutex_lock(&g->lock);
 	for (unsigned int i = 0; i < n; i++)
 		if (v[i].run)
@@ -228,10 +226,8 @@ void vcpu_release_all(struct vcpu *v, unsigned int n)
 	pthread_mutex_unlock(&g->lock);
 }
 
-void vcpu_stop_all(struct vcpu *v, unsigned int n)
+void vcpu_stop_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n)
 {
-	struct vcpu_gate *g = v->env->gate;
-
 	pthread_mutex_lock(&g->lock);
 	g->quit = true;
 	pthread_cond_broadcast(&g->changed);

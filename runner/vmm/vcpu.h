@@ -69,10 +69,11 @@ int vcpu_start(struct vcpu *v, struct err *err);
 
 /* Close the gate and wait until all @n threads are parked, or have ended.
  * Return: 0, or -1 with @err (ERR_TIMEOUT) and the gate open again. */
-int vcpu_park_all(struct vcpu *v, unsigned int n, struct err *err);
+int vcpu_park_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n,
+		  struct err *err);
 /* Open the gate. */
-void vcpu_release_all(struct vcpu *v, unsigned int n);
+void vcpu_release_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n);
 /* End and join all threads that were started. */
-void vcpu_stop_all(struct vcpu *v, unsigned int n);
+void vcpu_stop_all(struct vcpu_gate *g, struct vcpu *v, unsigned int n);
 
 #endif

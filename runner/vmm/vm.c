@@ -98,7 +98,7 @@ int vm_pause(struct vm *vm, struct err *err)
 {
 	if (vm->paused)
 		return 0;
-	if (vcpu_park_all(vm->vcpus, vm->nr_vcpus, err) < 0)
+	if (vcpu_park_all(&vm->gate, vm->vcpus, vm->nr_vcpus, err) < 0)
 		return -1;
 	vm->paused = true;
 	return 0;
@@ -111,12 +111,12 @@ void vm_resume(struct vm *vm)
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		cpu_clock_was_stopped(&vm->vcpus[i]);
 	vm->paused = false;
-	vcpu_release_all(vm->vcpus, vm->nr_vcpus);
+	vcpu_release_all(&vm->gate, vm->vcpus, vm->nr_vcpus);
 }
 
 void vm_stop(struct vm *vm)
 {
-	vcpu_stop_all(vm->vcpus, vm->nr_vcpus);
+	vcpu_stop_all(&vm->gate, vm->vcpus, vm->nr_vcpus);
 }
 
 void vm_free(struct vm *vm)

@@ -94,8 +94,8 @@ static void the_fadt_says_how_to_switch_off_and_reset(void **state)
 
 	make(&t, 1, 1);
 	assert_int_equal(le32(t.fadt + 4), 276);
-	/* hardware-reduced, reset register */
-	assert_int_equal(le32(t.fadt + 112), 1 << 20 | 1 << 10);
+	/* hardware-reduced, reset register, no fixed buttons */
+	assert_int_equal(le32(t.fadt + 112), 1 << 20 | 1 << 10 | 3 << 4);
 	assert_int_equal(t.fadt[116], 1);
 	assert_int_equal(le64(t.fadt + 120), 0x602);
 	assert_int_equal(t.fadt[128], 1);

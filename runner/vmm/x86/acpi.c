@@ -73,6 +73,8 @@ _Static_assert(sizeof(struct fadt) == 276, "FADT");
 /* IAPC_BOOT_ARCH, 5.2.9.3. Bit 1 (8042) is not set: nothing probes for one. */
 #define BOOT_NO_VGA (1u << 2)
 #define BOOT_NO_CMOS_RTC (1u << 5)
+/* no power and sleep buttons in fixed hardware, which there is none of */
+#define FADT_NO_BUTTONS (1u << 4 | 1u << 5)
 #define FADT_RESET_REG (1u << 10)
 #define FADT_HW_REDUCED (1u << 20)
 
@@ -189,7 +191,7 @@ static uint64_t write_fadt(struct writer *w, uint64_t dsdt)
 		.x_dsdt = dsdt,
 		.minor_version = 4,
 		.iapc_boot_arch = BOOT_NO_VGA | BOOT_NO_CMOS_RTC,
-		.flags = FADT_RESET_REG | FADT_HW_REDUCED,
+		.flags = FADT_NO_BUTTONS | FADT_RESET_REG | FADT_HW_REDUCED,
 		.reset = port(LAYOUT_PM_BASE + POWER_RESET),
 		.reset_value = POWER_RESET_VALUE,
 		.sleep_control = port(LAYOUT_PM_BASE + POWER_SLEEP_CONTROL),

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/unit/vmm-rig.h - a real podflare-vmm with a guest of a few instructions
+ *
+ * The guest prints "hi\n" on COM1, then echoes what is typed, but for: q powers
+ * off, r resets, ! crashes, f prints for ever.
+ */
+#ifndef PODFLARE_TESTS_VMM_RIG_H
+#define PODFLARE_TESTS_VMM_RIG_H
+
+#include <sys/types.h>
+
+#include "runner/vmm/control.h"
+#include "tests/unit/unit.h"
+
+struct vmm_rig {
+	char dir[64];
+	int dirfd;
+	pid_t pid;
+	int pidfd, sock;
+	int kvm, kernel, log, record;
+	struct ctl_config config;
+	uint64_t seq;
+	struct ctl_reply reply;		/* the last one */
+	int reply_fd;			/* its descriptor, -1: none */
+	struct ctl_exit exit;		/* of CTL_EV_EXIT */
+};
+
+/* Start a VMM and connect; a cmocka setup and teardown. The latter kills it. */
+int vmm_rig_setup(void **state);
+int vmm_rig_teardown(void **state);
+/* Connect (anew: the old connection is closed first). */
+void vmm_rig_connect(struct vmm_rig *r);
+/* Give it the guest. Return: the reply's error. */
+int vmm_rig_configure(struct vmm_rig *r);
+/* The same with other descriptors, -1 as @fds[0]: none. */
+int vmm_rig_configure_with(struct vmm_rig *r, const int *fds, size_t nfds);
+/* A request of a header alone. Return: the reply's error, -1 when the
+ * connection was closed. */
+int vmm_rig_request(struct vmm_rig *r, uint32_t type);
+/* Send raw bytes, then wait for the answer or the end of the connection.
+ * Return: 0 when it was closed, 1 when something came. */
+int vmm_rig_send_raw(struct vmm_rig *r, const void *data, size_t len);
+/* Attach to the console. Return: the stream, with a receive timeout. */
+int vmm_rig_console(struct vmm_rig *r);
+/* Wait for @text in the console log. */
+void vmm_rig_expect_log(struct vmm_rig *r, const char *text);
+/* Wait until the process has ended by itself. Return: its exit status. */
+int vmm_rig_wait(struct vmm_rig *r);
+/* Wait for CTL_EV_EXIT and the process's end; check that event, record and
+ * exit agree. Return: the reason. */
+enum ctl_exit_reason vmm_rig_end(struct vmm_rig *r);
+
+#endif
