@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -21,6 +20,7 @@
 
 #define PIDS_MIN 512
 #define PIDS_MAX 16384
+#define KEEP_KIB (10 * 1024)
 
 static int write_at(int dir, const char *file, const char *text)
 {
@@ -55,19 +55,21 @@ static void bound_pids(int user)
 	write_at(user, "pids.max", text);
 }
 
-/* A little is kept back for the kernel and pid 1, so that the group runs out of
- * memory before the machine does. */
+/* A little of what is free now is kept back for the kernel and pid 1, so that
+ * the group runs out of memory before the machine does. */
 static void bound_memory(int user)
 {
-	struct sysinfo si;
-	uint64_t total, keep;
-	char text[32];
+	CLEANUP_FILE FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t kib = 0, keep;
+	char line[128], text[32];
 
-	if (sysinfo(&si) < 0)
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	keep = MIN(KEEP_KIB + kib / 64, kib / 4);
+	if (!kib)
 		return;
-	total = (uint64_t)si.totalram * si.mem_unit;
-	keep = 16 * MIB + total / 32;
-	snprintf(text, sizeof(text), "%" PRIu64, total - MIN(keep, total / 2));
+	snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)(kib - keep) * 1024);
 	write_at(user, "memory.max", text);
 }
 

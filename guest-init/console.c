@@ -67,7 +67,7 @@ static void on_line(struct loop_watch *w, uint32_t events)
 		return;
 	loop_del(&c->agent->loop, w);
 	if (n > 0) {
-		pid = spawn_fork(c->agent->cgroup.own, false);
+		pid = spawn_fork(c->agent->cgroup.own);
 		if (pid == 0)
 			run_shell();
 	}

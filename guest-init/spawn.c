@@ -206,9 +206,9 @@ static void join_cgroup(int cgroup)
 		return;	/* its bounds are lost, no more */
 }
 
-/* Straight into the group: joining it afterwards would make the whole machine
- * wait for a grace period. */
-pid_t spawn_fork(int cgroup, bool strict)
+/* Straight into the group, since joining it afterwards waits for a grace period
+ * of the whole machine; but only joining is not subject to the group's limit. */
+pid_t spawn_fork(int cgroup)
 {
 	struct clone_args args = {
 		.flags = CLONE_INTO_CGROUP,
@@ -220,7 +220,7 @@ pid_t spawn_fork(int cgroup, bool strict)
 	if (cgroup < 0)
 		return fork();
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid >= 0 || (strict && (errno == EAGAIN || errno == ENOMEM)))
+	if (pid >= 0)
 		return pid;
 	pid = fork();
 	if (pid == 0)
@@ -248,16 +248,14 @@ pid_t spawn_command(const struct spawn *s, int *report, struct err *err)
 
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(err, errno, "pipe");
-	pid = spawn_fork(s->cgroup, true);
+	pid = spawn_fork(s->cgroup);
 	if (pid == 0)
 		run_and_report(s, pipe_fds[1]);
 	close(pipe_fds[1]);
 	if (pid < 0) {
 		err_sys(err, errno, "cannot start a process");
-		if (err->sys == EAGAIN) {
+		if (err->sys == EAGAIN)
 			err->code = ERR_LIMIT;
-			err_hint(err, "the sandbox's process limit is reached");
-		}
 		close(pipe_fds[0]);
 		return -1;
 	}

@@ -32,10 +32,10 @@ struct spawn_failure {
  * Return: pid, or -1 with @err.
  */
 pid_t spawn_command(const struct spawn *s, int *report, struct err *err);
-/* fork(2) into a control group. @cgroup its folder, -1: ours. Where the group's
- * limit is reached, the child stays in ours unless @strict.
- * Return: as fork(2). */
-pid_t spawn_fork(int cgroup, bool strict);
+/* fork(2) into a control group, also when its process limit is reached: what
+ * has filled it must still be possible to look at and to kill.
+ * @param cgroup its folder, -1: ours. Return: as fork(2). */
+pid_t spawn_fork(int cgroup);
 /* Close every descriptor from @fd on. */
 void spawn_close_from(int fd);
 /* Make a forked child an ordinary process: default signals, no protection from

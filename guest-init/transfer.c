@@ -253,7 +253,7 @@ void transfer_start(struct conn *c, const struct frame *f)
 	}
 	t = calloc(1, sizeof(*t));
 	if (t)
-		pid = spawn_fork(a->cgroup.own, false);
+		pid = spawn_fork(a->cgroup.own);
 	if (pid == 0)
 		run(c, f);
 	if (pid < 0) {
