@@ -179,6 +179,21 @@ static int try_chain(uint64_t bottom, uint64_t lower, bool sealed, uint64_t top,
 
 static void chains_are_checked(void **state)
 {
+	struct cow_disk *c = calloc(1, sizeof(*c));
+	int fds[COW_LAYERS_MAX + 2];
+
+	for (int i = 0; i < COW_LAYERS_MAX + 2; i++)
+		fds[i] = new_file();
+	assert_int_equal(cow_open(c, fds, COW_LAYERS_MAX + 2, false, NULL), -1);
+	fds[0] = new_file();
+	assert_int_equal(cow_open(c, fds, 1, false, NULL), -1);
+	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[1] = new_layer(SIZE);
+	assert_int_equal(cow_open(c, fds, 2, false, NULL), -1);
+	fds[0] = new_file();
+	fds[1] = new_file();
+	assert_int_equal(cow_open(c, fds, 2, false, NULL), -1);
+	free(c);
 	assert_int_equal(try_chain(SIZE, SIZE, true, SIZE, false, false), 0);
 	assert_int_equal(try_chain(0, SIZE, true, 2 * SIZE, false, false), 0);
 	assert_int_equal(try_chain(SIZE, SIZE, true, SIZE, true, true), 0);

@@ -215,6 +215,24 @@ static void discard_and_write_zeroes_clear(void **state)
 	assert_true(st.st_blocks < 32);		/* a hole was punched */
 }
 
+static void without_holes_zeros_are_written(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *data = rig_ptr(&f->rig, f->data);
+	struct virtio_blk_discard_write_zeroes r = { 1, 200, 0 };
+
+	f->raw.no_punch = true;
+	memset(data, 0x77, 204 * 512);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 204 * 512, false), 0);
+	assert_int_equal(ranges(f, VIRTIO_BLK_T_WRITE_ZEROES, &r, 1), 0);
+	r.sector = 202;
+	r.num_sectors = 1;
+	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &r, 1), 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 204 * 512, true), 0);
+	for (unsigned int s = 0; s < 204; s++)
+		assert_int_equal(data[s * 512], s >= 1 && s < 201 ? 0 : 0x77);
+}
+
 static void discard_limits_hold(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +396,7 @@ int main(void)
 		T(sectors_past_the_end_are_refused),
 		T(half_sectors_are_refused),
 		T(discard_and_write_zeroes_clear),
+		T(without_holes_zeros_are_written),
 		T(discard_limits_hold),
 		T(the_id_is_given),
 		T(unknown_requests_are_unsupported),

@@ -346,6 +346,54 @@ static void useless_buffers_break_the_device(void **state)
 	vguest_agent_up(g);
 }
 
+/* More than one turn on the loop has room for, in both queues. */
+static void a_flood_of_packets_is_taken_in_turns(void **state)
+{
+	struct vguest *g = *state;
+	struct virtio_vsock_hdr h = {
+		.src_cid = GUEST_CID, .dst_cid = VSOCK_HOST_CID, .dst_port = 1,
+		.type = VIRTIO_VSOCK_TYPE_STREAM, .op = OP(REQUEST),
+	};
+	struct vring_used_elem e;
+	struct vpacket p;
+
+	for (int i = 0; i < 200; i++)
+		vguest_queue(g, &h, 0);
+	rig_kick(&g->rig, VSOCK_TX);
+	for (int i = 0; i < 200; i++)
+		assert_true(rig_used(&g->rig, VSOCK_TX, &e));
+	while (vguest_recv(g, &p))
+		assert_int_equal(p.h.op, OP(RST));
+	/* many that waited for the agent have something to say at once */
+	vguest_start(g, 250);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(vguest_connect(g, 60000), 0);
+	vguest_agent_up(g);
+	for (int i = 0; i < 200; i++) {
+		vguest_expect(g, &p, OP(REQUEST));
+		answer(g, &p, OP(RST), 0, NULL, 0);
+	}
+	vguest_expect_nothing(g);
+	assert_int_equal(vsock_connections(&g->vsock), 0);
+}
+
+/* A connection in line that turns out to have nothing to say. */
+static void an_idle_turn_costs_no_buffer(void **state)
+{
+	struct vguest *g = *state;
+	struct vpacket p, open;
+	int fd = vguest_open(g, &open);
+	uint16_t used = g->rig.q[VSOCK_RX].used->idx;
+
+	g->vsock.table.conns[0].readable = true;
+	answer(g, &open, OP(CREDIT_UPDATE), 0, NULL, 0);
+	assert_int_equal(g->rig.q[VSOCK_RX].used->idx, used);
+	assert_false(g->vsock.table.conns[0].readable);
+	assert_int_equal(write(fd, "x", 1), 1);
+	vguest_expect(g, &p, OP(RW));
+	close(fd);
+}
+
 static void the_table_has_an_end(void **state)
 {
 	struct vguest *g = *state;
@@ -401,6 +449,8 @@ int main(void)
 		T(a_host_flood_waits_for_buffers),
 		T(malformed_packets_break_the_device),
 		T(useless_buffers_break_the_device),
+		T(a_flood_of_packets_is_taken_in_turns),
+		T(an_idle_turn_costs_no_buffer),
 		T(the_table_has_an_end),
 		T(fuzz),
 	};
