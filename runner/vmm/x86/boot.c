@@ -51,7 +51,7 @@ static int load_initrds(const struct guest_memory *m,
 {
 	uint64_t total = 0, top, at, room = MIN(m->ram, LAYOUT_HOLE_START);
 	struct image img[BOOT_INITRDS_MAX];
-	char names[BOOT_INITRDS_MAX][16];
+	char names[BOOT_INITRDS_MAX][24];
 
 	bp->hdr.ramdisk_image = bp->hdr.ramdisk_size = 0;
 	if (f->nr_initrds == 0)
