@@ -32,7 +32,8 @@ EXTRA_DIST += tests/bench/run
 
 # A control client of podflare-vmm, for tests and for looking into one by hand.
 noinst_PROGRAMS += vmmctl
-vmmctl_SOURCES = tests/fake/vmmctl.c
+vmmctl_SOURCES = tests/fake/vmmctl.c \
+	tests/fake/vmmctl-stream.c tests/fake/vmmctl-stream.h
 vmmctl_CFLAGS = $(AM_CFLAGS)
 vmmctl_LDADD = libcommon.a
 

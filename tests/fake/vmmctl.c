@@ -9,7 +9,8 @@
  * Starts a VMM, gives it the guest, carries out the commands one by one, then
  * prints events until the guest ends.  Commands: status, pause, resume, quit,
  * sleep:MS, agent (wait for it), connect:PORT, echo:PORT:KIB (send that
- * much, want it back), console (copy it to stdout from
+ * much, want it back), with:PORT:COMMAND (run it by the
+ * shell, the connection is its descriptor 3), console (copy it to stdout from
  * here on), type:TEXT (into the attached console), kill (SIGTERM), gone (drop
  * and renew the control connection); with ! in front a command has to fail.  Exit status: 0 when the guest powered
  * off or was made to quit, 3 on any other end, 4 when a command failed, 1 else.
@@ -28,6 +29,7 @@
 #include "common/path.h"
 #include "common/proc.h"
 #include "runner/vmm/control.h"
+#include "tests/fake/vmmctl-stream.h"
 
 #define FDS_MAX (4 + CTL_MAX_INITRDS + CTL_MAX_DISKS * CTL_MAX_LAYERS)
 
@@ -334,66 +336,30 @@ static bool do_connect(struct client *c, const char *port)
 	return fd >= 0;
 }
 
-static uint8_t pattern(size_t at)
-{
-	return (uint8_t)(at * 7 + at / 251);
-}
-
-/* One step of an echo: whatever poll(2) allows. Return: false on an error. */
-static bool echo_step(int fd, size_t *sent, size_t *got, size_t total)
-{
-	struct pollfd p = {
-		.fd = fd, .events = POLLIN | (*sent < total ? POLLOUT : 0),
-	};
-	uint8_t buf[16384];
-	ssize_t n = 0;
-
-	if (poll(&p, 1, 20000) <= 0)
-		return false;
-	if (p.revents & POLLOUT) {
-		size_t len = MIN(sizeof(buf), total - *sent);
-
-		for (size_t i = 0; i < len; i++)
-			buf[i] = pattern(*sent + i);
-		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
-			return false;
-		*sent += (size_t)MAX(n, 0);
-		if (*sent == total)
-			shutdown(fd, SHUT_WR);
-	}
-	if (!(p.revents & (POLLIN | POLLHUP)))
-		return true;
-	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN))
-		return false;
-	for (ssize_t i = 0; i < n; i++)
-		if (buf[i] != pattern(*got + (size_t)i))
-			return false;
-	*got += (size_t)MAX(n, 0);
-	return true;
-}
-
 static bool do_echo(struct client *c, const char *arg)
 {
-	size_t sent = 0, got = 0, total = 0;
+	size_t got = 0, total = 0;
 	uint64_t start = now_ns();
 	int fd = dial_guest(c, arg);
 	bool ok = fd >= 0;
-	char byte;
 
 	if (strchr(arg, ':'))
 		total = strtoul(strchr(arg, ':') + 1, NULL, 0) * KIB;
-	while (ok && got < total)
-		ok = echo_step(fd, &sent, &got, total);
-	/* the end of the stream arrives as well */
-	ok = ok && recv(fd, &byte, 1, 0) == 0;
+	ok = ok && stream_echo(fd, total, &got);
 	printf("[%.1f ms] echo: %s, %zu of %zu bytes in %.1f ms\n", ms(c),
 	       ok ? "ok" : "FAILED", got, total,
 	       (double)(now_ns() - start) / 1e6);
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+static bool do_with(struct client *c, const char *arg)
+{
+	const char *command = strchr(arg, ':');
+	int fd = command ? dial_guest(c, arg) : -1;
+
+	return fd >= 0 && stream_with(fd, command + 1);
 }
 
 static bool do_type(struct client *c, const char *text)
@@ -426,6 +392,8 @@ static bool command(struct client *c, const char *cmd)
 		return do_connect(c, arg);
 	if (strncmp(cmd, "echo:", 5) == 0)
 		return do_echo(c, arg);
+	if (strncmp(cmd, "with:", 5) == 0)
+		return do_with(c, arg);
 	if (strncmp(cmd, "type:", 5) == 0)
 		return do_type(c, arg);
 	if (strcmp(cmd, "kill") == 0)
