@@ -277,5 +277,6 @@ const struct cmd cmd_cp = {
 	.opts_size = sizeof(struct opts),
 	.min = 2,
 	.max = 2,
+	.flags = CMD_SIGNALS,
 	.run = run,
 };

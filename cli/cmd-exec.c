@@ -65,6 +65,6 @@ const struct cmd cmd_exec = {
 	.opts_size = sizeof(struct opts),
 	.min = 2,
 	.max = -1,
-	.flags = CMD_LEADING | CMD_EXEC,
+	.flags = CMD_LEADING | CMD_EXEC | CMD_SIGNALS,
 	.run = run,
 };

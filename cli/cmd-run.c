@@ -135,6 +135,6 @@ const struct cmd cmd_run = {
 	.opts_size = sizeof(struct opts),
 	.min = 1,
 	.max = -1,
-	.flags = CMD_LEADING | CMD_EXEC,
+	.flags = CMD_LEADING | CMD_EXEC | CMD_SIGNALS,
 	.run = run,
 };

@@ -57,6 +57,6 @@ const struct cmd cmd_shell = {
 	.opts_size = sizeof(struct opts),
 	.min = 1,
 	.max = 1,
-	.flags = CMD_EXEC,
+	.flags = CMD_EXEC | CMD_SIGNALS,
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,6 +167,10 @@ static int run_cmd(struct globals *g, const struct cmd *cmd, const char *name,
 		rc = apply_globals(g, err);
 	ctx.argc = n;
 	ctx.argv = argv;
+	if (cmd->flags & CMD_SIGNALS) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
+	}
 	if (!rc)
 		rc = cmd->run(&ctx, err);
 	opts_free(cmd->opts, opts);

@@ -37,6 +37,9 @@ struct cmd_ctx {
 enum cmd_flags {
 	CMD_LEADING = 1,	/* options end at the first operand */
 	CMD_EXEC = 2,		/* our own failure is 125, not 1 */
+	CMD_SIGNALS = 4,	/* SIGINT and SIGQUIT count even if our parent
+				 * ignored them, as a shell without job control
+				 * does for what it puts in the background */
 };
 
 #define CMD_EXIT_FAILURE 1

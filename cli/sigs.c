@@ -22,8 +22,7 @@ int sigs_open(struct sigs *s, struct err *err)
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
 		sigaddset(&set, watched[i]);
-	/* nohup(1) means it; a shell without job control, which ignores SIGINT
-	 * for what it puts in the background, only spares it the keyboard */
+	/* nohup(1) means it; for the others see CMD_SIGNALS */
 	if (!sigaction(SIGHUP, NULL, &sa) && sa.sa_handler == SIG_IGN)
 		sigdelset(&set, SIGHUP);
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

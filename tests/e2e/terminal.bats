@@ -79,6 +79,8 @@ on_terminal() {
 	send {echo sta""rt; sleep 1000}
 	send "\r"
 	need start
+	# bash itself loses a SIGINT that comes before the command runs
+	sleep 1
 	send "\003"
 	need {# }
 	send {echo ali""ve}
