@@ -63,8 +63,13 @@ static int run_start(struct cmd_ctx *ctx, struct err *err)
 				     .memory = o->memory };
 	struct machine_status st;
 
-	if (machine_status_get(&st, &how, err) < 0 ||
-	    check_started(o, &st, err) < 0)
+	if (machine_status_get(&st, &how, err) < 0)
+		return -1;
+	if (!strcmp(st.state, "stopping") &&
+	    (machine_await_end(STOP_MS, err) < 0 ||
+	     machine_status_get(&st, &how, err) < 0))
+		return -1;
+	if (check_started(o, &st, err) < 0)
 		return -1;
 	if (ctx->globals->json)
 		machine_status_json(&st);
@@ -121,6 +126,7 @@ static int run_stop(struct cmd_ctx *ctx, struct err *err)
 	}
 	if (machine_answer(fd, (int)ms, err) < 0)
 		return give_up(err);
+	close(steal_fd(&fd));	/* it powers off when the answer has come */
 	return machine_await_end(OFF_MS, err) < 0 ? give_up(err) : 0;
 }
 

@@ -29,6 +29,7 @@
 #define START_LOCK "start.lock"
 #define LOCK_NAME "lock"
 #define ANSWER_MS 180000	/* a runner may have to start inside */
+#define STOP_MS 300000		/* sandboxes inside are being stopped */
 #define LINE_MAX_LEN 2048
 
 static int open_dir(struct err *err)
@@ -155,17 +156,6 @@ int machine_answer(int fd, int timeout_ms, struct err *err)
 }
 
 /* See machine-client.h. */
-int machine_open(const char *kind, const struct machine_start *how,
-		 struct err *err)
-{
-	CLEANUP_FD int fd = machine_request(kind, how, err);
-
-	if (fd < 0 || machine_answer(fd, ANSWER_MS, err) < 0)
-		return -1;
-	return steal_fd(&fd);
-}
-
-/* See machine-client.h. */
 int machine_await_end(int timeout_ms, struct err *err)
 {
 	CLEANUP_FD int dirfd = open_dir(err);
@@ -184,4 +174,31 @@ int machine_await_end(int timeout_ms, struct err *err)
 	return err_set(err, ERR_TIMEOUT,
 		       "the emulated machine did not power off in %d s",
 		       timeout_ms / 1000);
+}
+
+static int open_once(const char *kind, const struct machine_start *how,
+		     struct err *err)
+{
+	CLEANUP_FD int fd = machine_request(kind, how, err);
+
+	if (fd < 0 || machine_answer(fd, ANSWER_MS, err) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+/* See machine-client.h. */
+int machine_open(const char *kind, const struct machine_start *how,
+		 struct err *err)
+{
+	struct err why = ERR_INIT;
+	int fd = open_once(kind, how, &why);
+
+	if (fd < 0 && why.code == ERR_STATE && how->start) {
+		if (machine_await_end(STOP_MS, err) < 0)
+			return -1;
+		return open_once(kind, how, err);
+	}
+	if (fd < 0 && err)
+		*err = why;
+	return fd;
 }

@@ -20,7 +20,8 @@ struct machine_start {
 				 * host's size */
 };
 
-/* Connect to the supervisor, take up or start the machine, ask for @kind.
+/* Connect to the supervisor, take up or start the machine, ask for @kind. One
+ * that is being stopped is waited for, and started anew.
  * Return: the stream behind the answer, -1 with @err (ERR_UNAVAILABLE when the
  * machine is not running and is not to be started). */
 int machine_open(const char *kind, const struct machine_start *how,

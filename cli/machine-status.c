@@ -80,7 +80,8 @@ void machine_status_print(const struct machine_status *st)
 {
 	char text[SIZE_TEXT];
 
-	printf("state:      %s\n", st->state);
+	printf("state:      %s%s\n", st->state, !strcmp(st->state, "stalled") ?
+	       ": the host's disk is full" : "");
 	if (!st->pid)
 		return;
 	printf("pid:        %d\n", (int)st->pid);

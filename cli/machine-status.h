@@ -8,7 +8,8 @@
 #include "cli/machine-client.h"
 
 struct machine_status {
-	char state[32];		/* running, starting, stopping, stopped */
+	char state[32];		/* running, starting, stopping, stopped,
+				 * stalled (the host's disk is full) */
 	char version[64];	/* podflare's, in the machine */
 	pid_t pid;		/* of QEMU */
 	uint64_t memory;	/* bytes */

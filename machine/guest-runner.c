@@ -20,6 +20,7 @@
 #include "common/jsonrpc.h"
 #include "machine/guest.h"
 
+#define ANSWER_MS 2000
 #define BOOT_TIMEOUT "300"	/* s; a sandbox boots 30 times slower here */
 
 void guest_environment(uid_t uid)
@@ -148,6 +149,7 @@ static int shut_runner_down(struct err *err)
 
 int guest_poweroff(int fd)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct err err = ERR_INIT;
 	int status = 0;
 	pid_t pid = fork();
@@ -169,5 +171,7 @@ int guest_poweroff(int fd)
 		return 1;
 	sync();
 	guest_answer(fd, NULL);
+	/* the answer is on its way as long as nobody hangs up after it */
+	poll(&p, 1, ANSWER_MS);
 	return kill(1, SIGUSR2) < 0;
 }

@@ -38,6 +38,7 @@ static const struct {
 	{ "runner", guest_runner },
 	{ "shell", guest_shell },
 	{ "poweroff", guest_poweroff },
+	{ "clock", guest_clock },
 };
 
 /* The child of a channel: nothing of the server's stays open. */

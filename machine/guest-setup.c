@@ -5,6 +5,7 @@
  * Process 1 of the emulated machine, once, as root.  Trusts the initramfs; the
  * disk may be anything, the kernel's ext4 judges it.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -27,6 +28,7 @@
 #define DISK_WAIT_MS 10000
 #define MODULES "/modules"
 #define NOFILE 65536
+#define CLOCK_OFF_S 2
 #define COMPRESSED_FILE 4	/* MODULE_INIT_COMPRESSED_FILE */
 
 static const struct {
@@ -167,6 +169,27 @@ static void loopback_up(void)
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
 		log_warn("lo: %s", strerror(errno));
+}
+
+/* The host's time is le64 nanoseconds since the epoch. While the host slept,
+ * the machine's clock stood still. */
+int guest_clock(int fd)
+{
+	struct timespec now, host;
+	uint64_t ns;
+	int64_t off;
+
+	if (recv(fd, &ns, sizeof(ns), MSG_WAITALL) != sizeof(ns))
+		return 1;
+	ns = le64toh(ns);
+	host.tv_sec = (time_t)(ns / 1000000000);
+	host.tv_nsec = (long)(ns % 1000000000);
+	clock_gettime(CLOCK_REALTIME, &now);
+	off = (int64_t)(host.tv_sec - now.tv_sec);
+	if (off > -CLOCK_OFF_S && off < CLOCK_OFF_S)
+		return 0;
+	log_info("setting the clock by %lld s", (long long)off);
+	return clock_settime(CLOCK_REALTIME, &host) < 0;
 }
 
 int guest_settings(struct err *err)

@@ -86,6 +86,7 @@ static void reply_status(struct conn *c)
 	buf_printf(&b, "ok\nstate=%s\npid=%d\nmemory=%llu\nuptime=%llu\n"
 		   "icount=%d\nversion=%s\nrestart=%d\n",
 		   c->host->stopping ? "stopping" :
+		   care_check_space(c->host, NULL) < 0 ? "stalled" :
 		   c->host->port.mux.up ? "running" : "starting",
 		   (int)st->pid, (unsigned long long)st->memory,
 		   (unsigned long long)(now - st->started), st->icount,
@@ -170,6 +171,19 @@ static bool must_wait(struct conn *c)
 	return true;
 }
 
+/* A client that wants a stream to the runner or a shell. */
+static void join_stream(struct conn *c)
+{
+	struct err err = ERR_INIT;
+
+	if (c->host->stopping)	/* the runner inside is ending */
+		refuse(c, ERR_STATE, "the machine is being stopped", "");
+	else if (care_check_space(c->host, &err) < 0)
+		refuse(c, err.code, err.msg, err.hint);
+	else if (!must_wait(c))
+		join(c, c->kind);
+}
+
 static void dispatch(struct conn *c)
 {
 	if (strcmp(c->kind, "status") == 0) {
@@ -178,11 +192,7 @@ static void dispatch(struct conn *c)
 		kill_now(c);
 	} else if (strcmp(c->kind, "runner") == 0 ||
 		   strcmp(c->kind, "shell") == 0) {
-		if (c->host->stopping)	/* the runner inside is ending */
-			refuse(c, ERR_STATE, "the machine is being stopped",
-			       "");
-		else if (!must_wait(c))
-			join(c, c->kind);
+		join_stream(c);
 	} else if (strcmp(c->kind, "stop") == 0) {
 		if (must_wait(c))
 			return;

@@ -32,7 +32,6 @@
 #define BOOT_MS 180000		/* a slow host boots in 10 s */
 #define SOCKET_MS 10000		/* until QEMU listens */
 #define STOP_MS 60000		/* after SIGTERM */
-#define HOUSE_MS 60000
 #define ENDED "ended"		/* file: why, when it was not asked for */
 
 static void tell(struct host *h, const char *text)
@@ -77,11 +76,12 @@ static void undo_start(struct host *h)
 static void become_ready(struct host *h)
 {
 	loop_timer_cancel(&h->loop, &h->boot_timer);
-	if (conn_listen(h, &h->why) == 0) {
+	if (conn_listen(h, &h->why) == 0)
 		dismiss(h, "ready\n");
-		return;
-	}
-	undo_start(h);
+	else if (h->own)
+		undo_start(h);
+	else
+		end(h);
 }
 
 static void on_session(struct mux *m, bool up)
@@ -107,21 +107,33 @@ static void on_port_down(struct port *p)
 	log_info("the port was closed");
 }
 
-static void on_qemu(struct loop_watch *w, uint32_t events)
+static void describe_end(struct host *h)
 {
-	struct host *h = container_of(w, struct host, qemu_watch);
 	char last[256];
+	int status = 0;
 
-	loop_del(&h->loop, w);
-	waitpid(h->state.pid, NULL, WNOHANG);	/* if it is our child */
-	if (!h->stopping && h->why.code == ERR_NONE) {
+	/* only of a child of ours is it known */
+	if (waitpid(h->state.pid, &status, WNOHANG) == h->state.pid &&
+	    WIFSIGNALED(status))
+		err_set(&h->why, ERR_GUEST, "the emulated machine ended "
+			"unexpectedly: QEMU was killed by signal %d",
+			WTERMSIG(status));
+	else
 		err_set(&h->why, ERR_GUEST, "the emulated machine ended "
 			"unexpectedly: %s", console_last(h, last,
 							 sizeof(last)));
-		err_hint(&h->why, "its logs are in the folder machine of the "
-			 "state folder ($XDG_STATE_HOME/podflare)");
-		log_error("%s", h->why.msg);
-	}
+	err_hint(&h->why, "its logs are in podflare/machine of "
+		 "$XDG_STATE_HOME (~/.local/state)");
+	log_error("%s", h->why.msg);
+}
+
+static void on_qemu(struct loop_watch *w, uint32_t events)
+{
+	struct host *h = container_of(w, struct host, qemu_watch);
+
+	loop_del(&h->loop, w);
+	if (!h->stopping && h->why.code == ERR_NONE)
+		describe_end(h);
 	end(h);
 }
 
@@ -155,7 +167,8 @@ static void on_ready(struct loop_watch *w, uint32_t events)
 	log_info("the start was cancelled");
 	loop_del(&h->loop, w);
 	close(steal_fd(&h->ready_fd));
-	undo_start(h);
+	if (h->own)
+		undo_start(h);
 }
 
 static void on_boot_late(struct loop_timer *t)
@@ -167,16 +180,6 @@ static void on_boot_late(struct loop_timer *t)
 		"%d s: %s", BOOT_MS / 1000,
 		console_last(h, last, sizeof(last)));
 	undo_start(h);
-}
-
-static void on_house(struct loop_timer *t)
-{
-	struct host *h = container_of(t, struct host, house_timer);
-
-	/* looking a log up bounds it */
-	free(host_log_path("qemu.log", NULL));
-	free(host_log_path("machine.log", NULL));
-	loop_timer_set(&h->loop, t, HOUSE_MS);
 }
 
 /* QEMU makes its sockets while it starts. Return: 0, or -1 with @err. */
@@ -224,7 +227,6 @@ static int attach(struct host *h, struct err *err)
 	h->ready_watch.cb = on_ready;
 	h->boot_timer.cb = on_boot_late;
 	h->stop_timer.cb = on_stop_late;
-	h->house_timer.cb = on_house;
 	if (connect_mux(h, err) < 0 || console_open(h, err) < 0 ||
 	    watch_signals(h, err) < 0)
 		return -1;
@@ -238,8 +240,7 @@ static int attach(struct host *h, struct err *err)
 	    errno != EPERM)
 		return err_sys(err, errno, "epoll");
 	loop_timer_set(&h->loop, &h->boot_timer, BOOT_MS);
-	loop_timer_set(&h->loop, &h->house_timer, HOUSE_MS);
-	return 0;
+	return care_start(h, err);
 }
 
 static int take_lock(struct host *h, struct err *err)
@@ -292,6 +293,7 @@ static int start(struct host *h, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the emulated machine is not running");
 	tell_last_end(h);
+	h->own = true;
 	if (host_qemu_start(h, err) < 0)
 		return -1;
 	return attach(h, err);
@@ -302,9 +304,11 @@ static void clean_up(struct host *h)
 {
 	conn_close_all(h);
 	console_close(h);
+	care_stop(h);
 	unlinkat(h->dirfd, HOST_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_MUX_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_CONSOLE_SOCKET, 0);
+	unlinkat(h->dirfd, HOST_QMP_SOCKET, 0);
 	unlinkat(h->dirfd, "state", 0);
 }
 
@@ -344,7 +348,7 @@ int host_main(const struct host_options *opts)
 	h.ready_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	if (start(&h, &err) < 0) {
-		if (h.pidfd >= 0 && !opts->attach) {
+		if (h.own && h.pidfd >= 0) {
 			proc_signal(h.pidfd, SIGKILL);
 			clean_up(&h);
 		}

@@ -93,12 +93,16 @@ static int build_args(struct args *a, const struct host *h, const char *qemu,
 	add(a, "-device", "virtio-blk-pci,drive=disk");
 	add(a, "-device", "virtio-rng-pci");
 	add(a, "-device", "virtio-serial-pci,max_ports=2");
-	add(a, "-chardev", "socket,id=mux,server=on,wait=off,path="
-	    HOST_MUX_SOCKET);
-	add(a, "-device", "virtserialport,chardev=mux,name=podflare");
+	add(a, "-chardev", "socket,id=qmp,server=on,wait=off,path="
+	    HOST_QMP_SOCKET);
+	add(a, "-mon", "chardev=qmp,mode=control");
 	add(a, "-chardev", "socket,id=console,server=on,wait=off,path="
 	    HOST_CONSOLE_SOCKET);
 	add(a, "-serial", "chardev:console");
+	/* made in this order: when the last one is there, all are */
+	add(a, "-chardev", "socket,id=mux,server=on,wait=off,path="
+	    HOST_MUX_SOCKET);
+	add(a, "-device", "virtserialport,chardev=mux,name=podflare");
 	return 0;
 }
 
@@ -194,6 +198,7 @@ int host_qemu_start(struct host *h, struct err *err)
 	end_orphan(h->dirfd);
 	unlinkat(h->dirfd, HOST_MUX_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_CONSOLE_SOCKET, 0);
+	unlinkat(h->dirfd, HOST_QMP_SOCKET, 0);
 	if (spawn(h, &a, err) < 0)
 		return -1;
 	h->state.start_time = proc_start_time(h->state.pid);

@@ -17,6 +17,7 @@
 #define HOST_SOCKET "machine.sock"	/* clients */
 #define HOST_MUX_SOCKET "mux.sock"	/* QEMU's side of the port */
 #define HOST_CONSOLE_SOCKET "console.sock"
+#define HOST_QMP_SOCKET "qmp.sock"
 #define HOST_LOCK "lock"		/* held by the supervisor */
 #define HOST_LOG_MAX (256 * 1024)	/* bytes kept of each log, twice */
 
@@ -38,6 +39,7 @@ struct host_state {
 };
 
 struct console;
+struct care;
 struct conn;
 
 struct host {
@@ -50,10 +52,12 @@ struct host {
 	int mux_fd;
 	int ready_fd;		/* whoever started us waits here, -1 */
 	struct loop_watch qemu_watch, listen_watch, signal_watch, ready_watch;
-	struct loop_timer boot_timer, stop_timer, house_timer;
+	struct loop_timer boot_timer, stop_timer;
 	struct console *console;
+	struct care *care;
 	struct conn *conns;
 	struct mux_chan *stop_chan;	/* its first word decides on stopping */
+	bool own;		/* we started QEMU, and may end it */
 	bool stopping;		/* QEMU's end is what was asked for */
 	bool ended;
 	struct err why;		/* set: the machine ended by this */
@@ -78,6 +82,12 @@ int console_open(struct host *h, struct err *err);
 void console_close(struct host *h);
 /* The last line that QEMU or the guest's kernel wrote. Return: @out. */
 char *console_last(const struct host *h, char *out, size_t size);
+
+/* What a machine needs while it runs: its clock, a disk that was full. */
+int care_start(struct host *h, struct err *err);
+void care_stop(struct host *h);
+/* Return: 0, or -1 with @err when the host's disk is full. */
+int care_check_space(struct host *h, struct err *err);
 
 /* Serve machine.sock. */
 int conn_listen(struct host *h, struct err *err);

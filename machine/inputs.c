@@ -29,10 +29,10 @@ static const struct {
 } own[] = {
 	{ "podflare-machine", true, false },
 	{ "podflare", true, false },
-	{ "podflared", true, true },
-	{ "podflare-vmm", true, true },
+	{ "podflared", true, false },
+	{ "podflare-vmm", true, false },
 	{ "podflare-net", true, true },
-	{ "init.cpio", false, true },
+	{ "init.cpio", false, false },
 };
 
 void inputs_free(struct inputs *in)

@@ -15,6 +15,7 @@ podflare_machine_SOURCES = \
 	machine/guest-setup.c \
 	machine/guest-shell.c \
 	machine/host.h \
+	machine/host-care.c \
 	machine/host-conn.c \
 	machine/host-console.c \
 	machine/host-main.c \
