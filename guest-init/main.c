@@ -97,8 +97,7 @@ static int boot(struct err *err)
 	base = base_type(err);
 	if (!base)
 		return -1;
-	/* of the two, the one that is not needed would only take memory */
-	modules_load(strcmp(base, "squashfs") == 0 ? "erofs.ko" : "squashfs.ko");
+	modules_load(base);
 	return mount_root(base, err);
 }
 

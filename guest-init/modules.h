@@ -6,8 +6,9 @@
 /*
  * Load what /modules/order lists, in that order, and free the files. A module
  * that does not load is logged: what it was needed for will fail and say so.
- * @param unwanted name of a module to leave out, NULL for none
+ * Left out are drivers of devices that this sandbox has not.
+ * @param base_type the base's file system; the other type's modules are left out
  */
-void modules_load(const char *unwanted);
+void modules_load(const char *base_type);
 
 #endif
