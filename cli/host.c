@@ -133,7 +133,10 @@ static int spawn_stream(const char *const *argv, struct err *err)
 
 static int connect_exec(const char *command, struct err *err)
 {
-	const char *argv[] = { "/bin/sh", "-c", command, NULL };
+	/* `podflare dial-stdio` in it must not come back here */
+	const char *argv[] = { "/bin/sh", "-c",
+			       "unset PODFLARE_HOST; eval \"$1\"", "sh",
+			       command, NULL };
 
 	return spawn_stream(argv, err);
 }
