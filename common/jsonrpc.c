@@ -29,7 +29,8 @@ static int depth_of(const char *line, size_t len)
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '{' || c == '[') {
-			deepest = MAX(deepest, ++depth);
+			depth++;	/* MAX() counts its arguments twice */
+			deepest = MAX(deepest, depth);
 		} else if (c == '}' || c == ']') {
 			depth--;
 		}

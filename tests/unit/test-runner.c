@@ -302,6 +302,7 @@ static void test_a_hundred_at_once(void **state)
 		json_decref(r);
 	}
 	assert_int_equal(host_vmms(), 100);
+	assert_true(sandbox_is("n99", "running"));	/* in a long list */
 	for (i = 0; i < 100; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		conn_request(&c[i], "sandbox.rm", by_name(name));
