@@ -54,7 +54,7 @@ char *doctor_search(const char *program)
 	const char *env = getenv("PATH");
 	char dirs[4096], *save = NULL, *path;
 
-	snprintf(dirs, sizeof(dirs), "%s:/usr/sbin:/sbin:/usr/bin:/bin",
+	snprintf(dirs, sizeof(dirs), "%s:/usr/sbin:/sbin",
 		 env ? env : "");
 	for (char *dir = strtok_r(dirs, ":", &save); dir;
 	     dir = strtok_r(NULL, ":", &save)) {

@@ -305,6 +305,8 @@ static void clean_up(struct host *h)
 	conn_close_all(h);
 	console_close(h);
 	care_stop(h);
+	if (h->port.loop)
+		port_stop(&h->port);
 	unlinkat(h->dirfd, HOST_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_MUX_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_CONSOLE_SOCKET, 0);

@@ -80,7 +80,7 @@ char *inputs_search(const char *name)
 	CLEANUP_FREE char *dirs = NULL;
 	char *dir, *save = NULL, *path;
 
-	if (asprintf(&dirs, "%s:/usr/sbin:/sbin:/usr/bin:/bin",
+	if (asprintf(&dirs, "%s:/usr/sbin:/sbin",
 		     env ? env : "") < 0)
 		return NULL;
 	for (dir = strtok_r(dirs, ":", &save); dir;
