@@ -305,6 +305,48 @@ static void without_holes_it_works_the_long_way(void **state)
 	end(w);
 }
 
+/* A discard alone is work for a flush, too. */
+static void a_discard_is_flushed(void **state)
+{
+	struct world *w = begin(6);
+
+	assert_int_equal(w->c.disk.ops->discard(&w->c.disk, 0, 8192), 0);
+	memset(w->now[0], 0, 8192);
+	flush_disk(w);
+	disk_close(&w->c.disk);
+	open_chain(w);
+	verify(w, 0);
+	end(w);
+}
+
+/* A layer below that ends early has no say behind its end. */
+static void a_disk_may_grow(void **state)
+{
+	struct cow_disk *c = calloc(1, sizeof(*c));
+	uint8_t buf[16384], zero[16384] = { 0 };
+	struct cow_header h;
+	struct iovec iov = { buf, sizeof(buf) };
+	int fds[3];
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = memfd_create("layer", MFD_CLOEXEC);
+	assert_int_equal(cow_format_create(fds[1], 32768, NULL), 0);
+	assert_int_equal(cow_format_load(fds[1], &h, NULL), 0);
+	h.flags = COW_SEALED;
+	assert_int_equal(cow_format_store(fds[1], &h), 0);
+	assert_int_equal(cow_format_create(fds[2], 64 * GIB, NULL), 0);
+	assert_int_equal(cow_open(c, fds, 3, false, NULL), 0);
+	for (uint64_t at = 16384; at < c->disk.size; at = at * 2 + 4096) {
+		memset(buf, 0xee, sizeof(buf));
+		iov = (struct iovec){ buf, sizeof(buf) };
+		assert_int_equal(c->disk.ops->read(&c->disk, &iov, 1, at,
+						   sizeof(buf)), 0);
+		assert_memory_equal(buf, zero, sizeof(buf));
+	}
+	disk_close(&c->disk);
+	free(c);
+}
+
 static void empty_layers_stay_small(void **state)
 {
 	struct world *w = begin(5);
@@ -326,6 +368,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(disk_matches_the_model),
 		cmocka_unit_test(without_holes_it_works_the_long_way),
+		cmocka_unit_test(a_discard_is_flushed),
+		cmocka_unit_test(a_disk_may_grow),
 		cmocka_unit_test(empty_layers_stay_small),
 	};
 

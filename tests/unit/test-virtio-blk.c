@@ -9,7 +9,7 @@
 #include "tests/unit/unit.h"
 #include "tests/unit/vq-driver.h"
 
-#define SECTORS 2048ULL	/* 1 MiB */
+#define SECTORS (1ULL << 23)	/* 4 GiB, sparse */
 
 struct fixture {
 	struct rig rig;
@@ -238,7 +238,8 @@ static void discard_limits_hold(void **state)
 	struct fixture *f = *state;
 	struct virtio_blk_discard_write_zeroes many[65] = { { 0, 1, 0 } };
 	const struct virtio_blk_discard_write_zeroes past = { SECTORS - 1, 2, 0 },
-		huge = { 0, UINT32_MAX, 0 }, wrap = { UINT64_MAX, 2, 0 },
+		huge = { 0, UINT32_MAX, 0 }, long_ = { 0, (1 << 22) + 1, 0 },
+		long_zero = { 0, 65537, 0 }, wrap = { UINT64_MAX, 2, 0 },
 		flags = { 0, 1, 1 }, more_flags = { 0, 1, 2 },
 		none = { 0, 0, 0 };
 
@@ -247,6 +248,10 @@ static void discard_limits_hold(void **state)
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_WRITE_ZEROES, &past, 1),
 			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &huge, 1),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &long_, 1),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ranges(f, VIRTIO_BLK_T_WRITE_ZEROES, &long_zero, 1),
 			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &wrap, 1),
 			 VIRTIO_BLK_S_IOERR);

@@ -89,6 +89,11 @@ static void other_addresses_and_types_are_not_served(void **state)
 	rig_kick(&g->rig, VSOCK_TX);
 	vguest_expect_nothing(g);
 	h = good;
+	h.src_port++;		/* half of the connection's name */
+	vguest_queue(g, &h, 4);
+	rig_kick(&g->rig, VSOCK_TX);
+	vguest_expect(g, &p, OP(RST));
+	h = good;
 	h.type = VIRTIO_VSOCK_TYPE_SEQPACKET;
 	vguest_queue(g, &h, 4);
 	rig_kick(&g->rig, VSOCK_TX);

@@ -36,6 +36,7 @@ struct model {
 	uint32_t peer_shut;		/* what it was told */
 	bool over;			/* RST sent or got */
 	uint8_t salt;
+	bool lazy;			/* lives long, with full rings */
 };
 
 struct world {
@@ -54,7 +55,8 @@ static uint32_t dice(struct world *w, uint32_t n)
 
 static uint8_t byte_at(const struct model *m, bool to_guest, uint64_t pos)
 {
-	return (uint8_t)(pos * 31 + (pos >> 8) + m->salt + (to_guest ? 99 : 0));
+	return (uint8_t)(pos * 31 + (pos >> 8) * 3 + (pos >> 16) * 7 + m->salt +
+			 (to_guest ? 99 : 0));
 }
 
 static void nothing(struct vsock_table *t)
@@ -119,6 +121,9 @@ static void guest_request(struct world *w, const struct virtio_vsock_hdr *h)
 		if (m->state != CONNECTING || m->guest_port != h->dst_port)
 			continue;
 		m->host_port = h->src_port;
+		/* so that the ring has something to do */
+		setsockopt(w->table.conns[h->src_port % VSOCK_CONNS].fds.sock,
+			   SOL_SOCKET, SO_SNDBUF, &(int){ 4096 }, sizeof(int));
 		if (dice(w, 8) == 0) {
 			m->over = true;
 			guest_packet(w, m, VIRTIO_VSOCK_OP_RST, 0, NULL, 0);
@@ -244,7 +249,7 @@ static void guest_send(struct world *w, struct model *m)
 {
 	static uint8_t buf[65536];
 	uint32_t room = VSOCK_BUF - (uint32_t)(m->sent - m->peer_fwd);
-	uint32_t n = 1 + dice(w, dice(w, 4) ? 3000 : sizeof(buf) - 1);
+	uint32_t n = 1 + dice(w, dice(w, 4) && !m->lazy ? 3000 : sizeof(buf));
 
 	n = MIN(n, room);
 	if (m->over || n == 0 || (m->shut & VIRTIO_VSOCK_SHUTDOWN_SEND) ||
@@ -285,7 +290,8 @@ static void begin(struct world *w, struct model *m)
 {
 	*m = (struct model){ .state = CONNECTING, .fd = -1,
 			     .guest_port = 1000 + w->opened++,
-			     .salt = (uint8_t)w->opened };
+			     .salt = (uint8_t)w->opened,
+			     .lazy = m - w->conns < 8 };
 	assert_int_equal(vsock_table_connect(&w->table, m->guest_port, 60000,
 					     on_done, m, m->salt), 0);
 }
@@ -296,7 +302,7 @@ static void step(struct world *w, struct model *m)
 		begin(w, m);
 	if (m->state != OPEN)
 		return;
-	switch (dice(w, 40)) {
+	switch (dice(w, m->lazy ? 2000 : 40)) {
 	case 0:
 		if (m->fd >= 0)
 			shutdown(m->fd, SHUT_WR);
