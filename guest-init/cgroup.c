@@ -13,13 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/util.h"
 
 #define PIDS_MIN 512
-#define PIDS_MAX 16384
 #define KEEP_KIB (10 * 1024)
 
 static int write_at(int dir, const char *file, const char *text)
@@ -42,15 +42,22 @@ static uint64_t number_at(int dir, const char *file)
 	return strtoull(text, NULL, 10);
 }
 
-/* Three quarters of what the kernel allows: the rest is pid 1's. */
+/* Two processes for each MiB of RAM: even the smallest ones (some 160 KiB each
+ * with their page tables and stacks) then leave most of it to those that are to
+ * clear up after them. Never more than three quarters of the kernel's bound. */
 static void bound_pids(int user)
 {
 	uint64_t threads = number_at(AT_FDCWD, "/proc/sys/kernel/threads-max");
 	uint64_t pids = number_at(AT_FDCWD, "/proc/sys/kernel/pid_max");
-	uint64_t max = MIN(threads, pids) / 4 * 3;
+	uint64_t most = MIN(threads, pids) / 4 * 3;
+	struct sysinfo si;
 	char text[32];
+	uint64_t max;
 
-	max = MIN(MAX(max, (uint64_t)PIDS_MIN), (uint64_t)PIDS_MAX);
+	if (sysinfo(&si) < 0)
+		return;
+	max = 2 * (uint64_t)si.totalram * si.mem_unit / MIB;
+	max = MIN(MAX(max, (uint64_t)PIDS_MIN), most);
 	snprintf(text, sizeof(text), "%" PRIu64, max);
 	write_at(user, "pids.max", text);
 }
@@ -83,13 +90,17 @@ void cgroup_init(struct cgroup *cg, const char *root)
 		dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
-	/* one at a time: either may be missing */
+	/* One at a time: any may be missing. With cpu, pid 1 and each command
+	 * have a fair share of the processor, however many processes one of
+	 * them has: a fork bomb slows nobody else much. */
+	write_at(dir, "cgroup.subtree_control", "+cpu");
 	write_at(dir, "cgroup.subtree_control", "+memory");
 	write_at(dir, "cgroup.subtree_control", "+pids");
 	mkdirat(dir, "user", 0755);
 	cg->user = openat(dir, "user", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cg->user < 0)
 		return;
+	write_at(cg->user, "cgroup.subtree_control", "+cpu");
 	bound_pids(cg->user);
 	bound_memory(cg->user);
 	mkdirat(cg->user, "agent", 0755);
