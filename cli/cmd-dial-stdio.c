@@ -5,6 +5,7 @@
  * Runs in the CLI on the far side of ssh(1), kubectl exec and the like: joins
  * its stdin and stdout to the runner.  Does not look at what passes through.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "cli/cmds.h"
@@ -23,7 +24,10 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	sock = host_connect(ctx->globals, true, err);
 	if (sock < 0)
 		return -1;
-	return dial_relay(sock, STDIN_FILENO, STDOUT_FILENO, err);
+	if (dial_relay(sock, STDIN_FILENO, STDOUT_FILENO, err) == 0)
+		return 0;
+	/* who called us has what it wanted and left */
+	return err->sys == EPIPE || err->sys == ECONNRESET ? 0 : -1;
 }
 
 const struct cmd cmd_dial_stdio = {

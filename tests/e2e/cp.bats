@@ -243,7 +243,8 @@ in_guest() {
 @test "Ctrl-C during cp leaves no process and the sandbox usable" {
 	env podflare cp - cp1:/t/ < <(printf '' ; exec sleep 1000) 2>err &
 	pid=$!
-	wait_until 20 bash -c "grep -q . /proc/$pid/net/unix"
+	# until it takes signals as events
+	wait_until 20 grep -qE '^SigBlk:.*[2367abef]$' "/proc/$pid/status"
 	kill -INT $pid
 	rc=0
 	wait $pid || rc=$?
