@@ -134,9 +134,12 @@ static int read_line(int fd, char *line, size_t size, int timeout_ms,
 				       "the emulated machine: no answer in "
 				       "%d s", timeout_ms / 1000);
 		n = TEMP_FAILURE_RETRY(read(fd, line + len, 1));
-		if (n <= 0)
-			return err_set(err, ERR_UNAVAILABLE,
-				       "the emulated machine has ended");
+		if (n <= 0) {
+			err_set(err, ERR_UNAVAILABLE,
+				"the emulated machine has ended");
+			err->sys = ECONNRESET;
+			return -1;
+		}
 		if (line[len] == '\n')
 			break;
 		len++;
@@ -176,13 +179,18 @@ int machine_await_end(int timeout_ms, struct err *err)
 		       timeout_ms / 1000);
 }
 
+/* @again: set when the machine ended, or is about to, before it answered. */
 static int open_once(const char *kind, const struct machine_start *how,
-		     struct err *err)
+		     bool *again, struct err *err)
 {
 	CLEANUP_FD int fd = machine_request(kind, how, err);
 
-	if (fd < 0 || machine_answer(fd, ANSWER_MS, err) < 0)
+	if (fd < 0)
 		return -1;
+	if (machine_answer(fd, ANSWER_MS, err) < 0) {
+		*again = err->code == ERR_STATE || err->sys == ECONNRESET;
+		return -1;
+	}
 	return steal_fd(&fd);
 }
 
@@ -191,12 +199,14 @@ int machine_open(const char *kind, const struct machine_start *how,
 		 struct err *err)
 {
 	struct err why = ERR_INIT;
-	int fd = open_once(kind, how, &why);
+	bool again = false;
+	int fd = open_once(kind, how, &again, &why);
 
-	if (fd < 0 && why.code == ERR_STATE && how->start) {
+	if (fd < 0 && again && how->start) {
 		if (machine_await_end(STOP_MS, err) < 0)
 			return -1;
-		return open_once(kind, how, err);
+		why = (struct err)ERR_INIT;
+		fd = open_once(kind, how, &again, &why);
 	}
 	if (fd < 0 && err)
 		*err = why;

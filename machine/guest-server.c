@@ -156,7 +156,8 @@ int guest_serve(void)
 		log_error("server: %s", err.msg);
 		return 1;
 	}
-	while (loop_once(&s.loop, -1) == 0)
+	do {
 		port_flush(&s.port);
+	} while (loop_once(&s.loop, -1) == 0);
 	return 1;
 }

@@ -356,8 +356,9 @@ int host_main(const struct host_options *opts)
 		}
 		return fail(&h, &err);
 	}
-	while (!h.ended && loop_once(&h.loop, -1) == 0)
+	do {
 		port_flush(&h.port);
+	} while (!h.ended && loop_once(&h.loop, -1) == 0);
 	clean_up(&h);
 	if (h.why.code == ERR_NONE)
 		return 0;
