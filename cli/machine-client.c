@@ -137,7 +137,8 @@ static int read_line(int fd, char *line, size_t size, int timeout_ms,
 		if (n <= 0) {
 			err_set(err, ERR_UNAVAILABLE,
 				"the emulated machine has ended");
-			err->sys = ECONNRESET;
+			if (err)
+				err->sys = ECONNRESET;
 			return -1;
 		}
 		if (line[len] == '\n')
