@@ -12,6 +12,9 @@ void exitrec_fill(struct ctl_exit *x, enum ctl_exit_reason reason,
 		  const char *detail);
 /* Write it to @fd (-1: nowhere). Return: 0, or -1 with errno. */
 int exitrec_write(int fd, const struct ctl_exit *x);
+/* Should this process crash (BUG() or a fault), its handler writes a record with
+ * CTL_EXIT_BUG to @fd. Return: 0, or -1 with errno. */
+int exitrec_watch_crash(int fd);
 /* "powered off", ... for logs. */
 const char *exitrec_reason(enum ctl_exit_reason reason);
 

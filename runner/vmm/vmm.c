@@ -206,6 +206,8 @@ int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	take(&v->kvm_fd, &cfg->kvm);
 	take(&v->log_fd, &cfg->log);
 	take(&v->exit_fd, &cfg->exit_record);
+	if (exitrec_watch_crash(v->exit_fd) < 0)
+		return err_sys(err, errno, "signals");
 	if (build(v, cfg, err) < 0)
 		return -1;
 	vm_resume(&v->vm);

@@ -346,6 +346,22 @@ static void a_disk_that_is_none_is_named(void **state)
 	assert_int_equal(vmm_rig_end(r), CTL_EXIT_SETUP);
 }
 
+static void a_crash_of_the_vmm_itself_leaves_a_record(void **state)
+{
+	struct vmm_rig *r = *state;
+	struct ctl_exit record;
+	int status;
+
+	boot(r);
+	kill(r->pid, SIGSEGV);
+	status = vmm_rig_wait(r);
+	assert_int_equal(status & 0x7f, SIGSEGV);
+	assert_int_equal(pread(r->record, &record, sizeof(record), 0),
+			 sizeof(record));
+	assert_int_equal(record.reason, CTL_EXIT_BUG);
+	assert_non_null(strstr(record.detail, "signal 11"));
+}
+
 static void connecting_to_a_silent_guest_times_out(void **state)
 {
 	struct vmm_rig *r = *state;
@@ -385,6 +401,7 @@ int main(void)
 		TEST(a_file_that_is_no_kernel_is_named),
 		TEST(a_file_that_is_no_kvm_is_named),
 		TEST(a_disk_that_is_none_is_named),
+		TEST(a_crash_of_the_vmm_itself_leaves_a_record),
 		TEST(connecting_to_a_silent_guest_times_out),
 	};
 	struct err err = ERR_INIT;
