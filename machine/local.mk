@@ -27,12 +27,12 @@ podflare_machine_SOURCES = \
 	machine/inputs-image.c \
 	machine/inputs-libs.c \
 	machine/main.c \
-	machine/port.c machine/port.h \
-	machine/relay.c machine/relay.h \
 	machine/shell-child.c machine/shell-child.h
 
 noinst_LIBRARIES += libmux.a
 libmux_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 libmux_a_SOURCES = \
 	machine/mux.c machine/mux.h \
-	machine/mux-wire.c machine/mux-wire.h
+	machine/mux-wire.c machine/mux-wire.h \
+	machine/port.c machine/port.h \
+	machine/relay.c machine/relay.h

@@ -89,14 +89,17 @@ endif
 
 # machine/
 if HAVE_CMOCKA
-check_PROGRAMS += test-mux test-mux-session
-TESTS += test-mux test-mux-session
+check_PROGRAMS += test-mux test-mux-session test-relay
+TESTS += test-mux test-mux-session test-relay
 test_mux_SOURCES = tests/unit/test-mux.c tests/unit/mux-pair.h
 test_mux_CPPFLAGS = $(unit_cppflags)
 test_mux_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
 test_mux_session_SOURCES = tests/unit/test-mux-session.c
 test_mux_session_CPPFLAGS = $(unit_cppflags)
 test_mux_session_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
+test_relay_SOURCES = tests/unit/test-relay.c
+test_relay_CPPFLAGS = $(unit_cppflags)
+test_relay_LDADD = libmux.a libcommon.a $(CMOCKA_LIBS)
 
 # runner/vmm/: devices and disks, with the driver's side in plain memory
 check_LIBRARIES += libvqdriver.a
