@@ -73,7 +73,8 @@ static int dump_cb(const char *data, size_t len, void *b)
 
 int jsonrpc_put(struct buf *b, const json_t *obj)
 {
-	if (json_dump_callback(obj, dump_cb, b, JSON_COMPACT) < 0)
+	if (json_dump_callback(obj, dump_cb, b,
+			       JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0)
 		return -1;
 	return buf_append(b, "\n", 1);
 }

@@ -13,7 +13,9 @@
  *	agent	HELLO: entropy, clock, name; without its answer the guest is not
  *		ready, since it would share its randomness with others
  *
- * and each step's time is kept.
+ * and each step's time is kept.  Only so many boots go on at once as the
+ * host's CPUs can carry; the others queue, and their deadline begins with their
+ * turn.
  */
 #include "runner/boot.h"
 
@@ -36,6 +38,8 @@
 
 struct boot {
 	struct sandbox *sb;
+	TAILQ_ENTRY(boot) link;	/* in the queue, until it is admitted */
+	bool admitted;
 	const struct vmproc_ops *vm_ops;
 	void *vm_arg;
 	const struct boot_ops *ops;
@@ -74,11 +78,32 @@ static void step_done(struct boot *b, const char *name)
 			      json_pack("{s:s, s:f}", "name", name, "ms", ms));
 }
 
+/* Let those begin whose turn it is. */
+static void admit(struct runner *r)
+{
+	struct boot *b;
+
+	while (r->nr_boots < r->max_boots &&
+	       (b = TAILQ_FIRST(&r->boot_queue))) {
+		TAILQ_REMOVE(&r->boot_queue, b, link);
+		b->admitted = true;
+		r->nr_boots++;
+		loop_timer_set(&r->loop, &b->deadline, r->boot_timeout_ms);
+		/* not below the caller: it may be boot_start() */
+		loop_timer_set(&r->loop, &b->begin, 0);
+	}
+}
+
 /* Drop what is in flight and free. */
 static void dissolve(struct boot *b)
 {
-	struct loop *l = &b->sb->runner->loop;
+	struct runner *r = b->sb->runner;
+	struct loop *l = &r->loop;
 
+	if (b->admitted)
+		r->nr_boots--;
+	else
+		TAILQ_REMOVE(&r->boot_queue, b, link);
 	loop_timer_cancel(l, &b->deadline);
 	loop_timer_cancel(l, &b->begin);
 	if (b->disk)
@@ -91,6 +116,7 @@ static void dissolve(struct boot *b)
 		agent_cancel(b->hello);
 	b->sb->boot = NULL;
 	free(b);
+	admit(r);
 }
 
 static void end(struct boot *b, const struct err *err)
@@ -335,10 +361,10 @@ int boot_start(struct sandbox *sb, const struct vmproc_ops *vm_ops,
 	sb->boot = b;
 	sb->reason[0] = '\0';
 	json_array_clear(sb->steps);
-	loop_timer_set(&sb->runner->loop, &b->deadline,
-		       sb->runner->boot_timeout_ms);
-	/* not below the caller: done() must not be called before we return */
-	loop_timer_set(&sb->runner->loop, &b->begin, 0);
+	TAILQ_INSERT_TAIL(&sb->runner->boot_queue, b, link);
+	admit(sb->runner);
+	if (!b->admitted)
+		step(b, "wait", "waiting for other boots");
 	return 0;
 }
 

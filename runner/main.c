@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -27,6 +28,7 @@
 #include "runner/server.h"
 
 #define BOOT_TIMEOUT_S 60
+#define BOOTS_MIN 4U
 #define AGENT_TIMEOUT_MS 15000
 #define DRAIN_MS 1000	/* for the last replies */
 #define UNDO_MS 3000
@@ -130,7 +132,7 @@ static void set_up_process(void)
 	}
 }
 
-static void set_timeouts(struct runner *r)
+static void set_bounds(struct runner *r)
 {
 	const char *env = getenv("PODFLARE_BOOT_TIMEOUT");
 	long s = env ? strtol(env, NULL, 10) : 0;
@@ -138,6 +140,8 @@ static void set_timeouts(struct runner *r)
 	if (s < 1 || s > 86400)
 		s = BOOT_TIMEOUT_S;
 	r->boot_timeout_ms = (unsigned int)s * 1000;
+	/* a boot is CPU work: more at once would only all be late */
+	r->max_boots = MAX(BOOTS_MIN, 2 * (unsigned int)get_nprocs());
 	/* whoever allows more for a boot has a slow machine */
 	r->agent_timeout_ms = MAX(AGENT_TIMEOUT_MS, r->boot_timeout_ms / 4);
 }
@@ -212,8 +216,9 @@ int main(int argc, char **argv)
 	set_up_process();
 	TAILQ_INIT(&r.sandboxes);
 	LIST_INIT(&r.disk_builds);
+	TAILQ_INIT(&r.boot_queue);
 	r.started_ns = now_ns();
-	set_timeouts(&r);
+	set_bounds(&r);
 	if ((!opt.foreground && daemon_open_log(&err) < 0) ||
 	    start(&r, &sig, &lock, &own, &err) < 0) {
 		log_error("%s", err.msg);

@@ -15,6 +15,8 @@
 struct sandbox;
 struct server;
 struct disk_build;
+struct boot;
+TAILQ_HEAD(boot_queue, boot);
 TAILQ_HEAD(sandbox_list, sandbox);
 LIST_HEAD(disk_build_list, disk_build);
 
@@ -37,6 +39,8 @@ struct runner {
 	struct sandbox_list sandboxes;
 	unsigned int nr_sandboxes;
 	struct disk_build_list disk_builds;
+	struct boot_queue boot_queue;	/* waiting for their turn */
+	unsigned int nr_boots, max_boots;	/* going on at once */
 	char boot_id[40];	/* of the host */
 	uint64_t started_ns;
 	unsigned int boot_timeout_ms;
