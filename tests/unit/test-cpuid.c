@@ -10,7 +10,7 @@
 static struct kvm_cpuid_entry2 *add(struct cpuid_set *s, uint32_t function,
 				    uint32_t index)
 {
-	struct kvm_cpuid_entry2 *e = &s->entries[s->head.nent++];
+	struct kvm_cpuid_entry2 *e = &s->entries[s->nent++];
 
 	*e = (struct kvm_cpuid_entry2){
 		.function = function, .index = index,
@@ -22,7 +22,7 @@ static struct kvm_cpuid_entry2 *add(struct cpuid_set *s, uint32_t function,
 static struct kvm_cpuid_entry2 *find(struct cpuid_set *s, uint32_t function,
 				     uint32_t index)
 {
-	for (uint32_t i = 0; i < s->head.nent; i++)
+	for (uint32_t i = 0; i < s->nent; i++)
 		if (s->entries[i].function == function &&
 		    s->entries[i].index == index)
 			return &s->entries[i];
@@ -39,7 +39,7 @@ static void make(struct cpuid_set *s, uint32_t vendor, uint32_t max)
 	};
 	struct kvm_cpuid_entry2 *e;
 
-	s->head.nent = 0;
+	s->nent = 0;
 	e = add(s, 0, 0);
 	e->eax = max;
 	e->ebx = vendor;
@@ -186,12 +186,12 @@ static void a_full_table_is_not_written_past(void **state)
 	struct cpuid_topology t = { .cpus = 8 };
 	struct cpuid_set s;
 
-	s.head.nent = 0;
+	s.nent = 0;
 	add(&s, 0, 0)->eax = 0x1f;
-	while (s.head.nent < CPUID_ENTRIES)
-		add(&s, 0x90000000 + s.head.nent, 0);
+	while (s.nent < CPUID_ENTRIES)
+		add(&s, 0x90000000 + s.nent, 0);
 	cpuid_adapt(&s, &t);
-	assert_int_equal(s.head.nent, CPUID_ENTRIES);
+	assert_int_equal(s.nent, CPUID_ENTRIES);
 }
 
 int main(void)

@@ -89,9 +89,12 @@ static int set_cpuid(const struct vcpu *v, const struct kvm *k,
 static void set_msrs(const struct vcpu *v)
 {
 	struct {
-		struct kvm_msrs head;
+		uint32_t nmsrs, pad;
 		struct kvm_msr_entry e[1];
-	} m = { .head = { .nmsrs = 1 } };
+	} m = { .nmsrs = 1 };	/* struct kvm_msrs, with room for one */
+
+	_Static_assert(offsetof(__typeof__(m), e) ==
+		       offsetof(struct kvm_msrs, entries), "struct kvm_msrs");
 
 	/* Linux turns its fast string copies off when firmware did */
 	m.e[0].index = MSR_MISC_ENABLE;

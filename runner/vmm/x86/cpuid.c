@@ -13,6 +13,9 @@
 
 #define BIT(n) (1u << (n))
 
+_Static_assert(offsetof(struct cpuid_set, entries) ==
+	       offsetof(struct kvm_cpuid2, entries), "struct kvm_cpuid2");
+
 /* Leaves that are left out as a whole; a guest then reads zeroes. */
 static const uint32_t dropped[] = {
 	0xa,		/* PMU: a side channel, and state to carry */
@@ -30,7 +33,7 @@ static const uint32_t dropped[] = {
 
 int cpuid_supported(int kvm_fd, struct cpuid_set *set, struct err *err)
 {
-	set->head.nent = CPUID_ENTRIES;
+	set->nent = CPUID_ENTRIES;
 	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, set) < 0)
 		return err_sys(err, errno, "kvm: supported CPUID");
 	return 0;
@@ -38,7 +41,7 @@ int cpuid_supported(int kvm_fd, struct cpuid_set *set, struct err *err)
 
 static bool is_amd(const struct cpuid_set *set)
 {
-	for (uint32_t i = 0; i < set->head.nent; i++)
+	for (uint32_t i = 0; i < set->nent; i++)
 		if (set->entries[i].function == 0)
 			return set->entries[i].ebx == 0x68747541 || /* Auth */
 			       set->entries[i].ebx == 0x6f677948;   /* Hygo */
@@ -47,7 +50,7 @@ static bool is_amd(const struct cpuid_set *set)
 
 static uint32_t max_basic(const struct cpuid_set *set)
 {
-	for (uint32_t i = 0; i < set->head.nent; i++)
+	for (uint32_t i = 0; i < set->nent; i++)
 		if (set->entries[i].function == 0)
 			return set->entries[i].eax;
 	return 0;
@@ -67,7 +70,7 @@ static void drop_leaves(struct cpuid_set *set)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < set->head.nent; i++) {
+	for (uint32_t i = 0; i < set->nent; i++) {
 		bool drop = false;
 
 		for (size_t j = 0; j < ARRAY_SIZE(dropped); j++)
@@ -75,7 +78,7 @@ static void drop_leaves(struct cpuid_set *set)
 		if (!drop)
 			set->entries[kept++] = set->entries[i];
 	}
-	set->head.nent = kept;
+	set->nent = kept;
 }
 
 static void fix_features(struct kvm_cpuid_entry2 *e,
@@ -200,9 +203,9 @@ static void add_topology(struct cpuid_set *set, const struct cpuid_topology *t,
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
 		struct kvm_cpuid_entry2 *e;
 
-		if (set->head.nent == CPUID_ENTRIES)
+		if (set->nent == CPUID_ENTRIES)
 			return;
-		e = &set->entries[set->head.nent++];
+		e = &set->entries[set->nent++];
 		*e = levels[i];
 		e->function = function;
 		e->index = (uint32_t)i;
@@ -216,7 +219,7 @@ void cpuid_adapt(struct cpuid_set *set, const struct cpuid_topology *t)
 	bool amd = is_amd(set);
 
 	drop_leaves(set);
-	for (uint32_t i = 0; i < set->head.nent; i++)
+	for (uint32_t i = 0; i < set->nent; i++)
 		fix_entry(&set->entries[i], t, amd);
 	if (max_basic(set) >= 0xb)
 		add_topology(set, t, 0xb);

@@ -15,8 +15,9 @@
 
 #define CPUID_ENTRIES 256	/* KVM_MAX_CPUID_ENTRIES */
 
+/* struct kvm_cpuid2, with room. */
 struct cpuid_set {
-	struct kvm_cpuid2 head;
+	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
 };
 
