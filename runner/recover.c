@@ -69,6 +69,27 @@ static void end_leftover(struct runner *r, const char *id, int dirfd)
 	vmproc_kill_wait(vm);
 }
 
+/* A folder that is not to be taken up: end what runs in it, remove it. */
+static void remove_leftover(struct runner *r, const char *name, const char *id,
+			    int dirfd)
+{
+	struct err err = ERR_INIT;
+
+	end_leftover(r, id, dirfd);
+	if (path_remove_tree(r->places.sandboxes_fd, name, &err) < 0)
+		log_warn("sandboxes/%s: %s", name, err.msg);
+}
+
+static void complete_removal(struct runner *r, const char *name)
+{
+	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+				      O_CLOEXEC);
+
+	if (dirfd >= 0)
+		remove_leftover(r, name, store_retired_id(name), dirfd);
+}
+
 static void recover_one(struct runner *r, const char *id)
 {
 	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, id,
@@ -84,9 +105,7 @@ static void recover_one(struct runner *r, const char *id)
 	sb = store_load(r, id, dirfd, &err);
 	if (!sb && err.code == ERR_NOT_FOUND) {
 		log_info("sandbox %s: half made, removed", id);
-		end_leftover(r, id, dirfd);
-		if (path_remove_tree(r->places.sandboxes_fd, id, &err) < 0)
-			log_warn("sandboxes/%s: %s", id, err.msg);
+		remove_leftover(r, id, id, dirfd);
 		return;
 	}
 	if (!sb) {
@@ -130,11 +149,13 @@ void life_recover(struct runner *r)
 	CLEANUP_DIR DIR *d = NULL;
 	struct dirent *e;
 
-	store_clean(r);
 	disk_clean(r);
 	d = places_opendir(r->places.sandboxes_fd, ".");
-	while (d && (e = readdir(d)))
+	while (d && (e = readdir(d))) {
 		if (id_valid(e->d_name))
 			recover_one(r, e->d_name);
+		else if (store_retired_id(e->d_name))
+			complete_removal(r, e->d_name);
+	}
 	clean_sockets(r);
 }

@@ -4,6 +4,10 @@
  *
  * podflared, loop thread.  Distrusts guest and VMM to answer: each stage has a
  * deadline and a harder one after it.
+ *
+ * Theory of operation: the folder is renamed while the process is killed, so
+ * that a runner that is killed meanwhile leaves a removal for the next one to
+ * complete, and no sandbox that seems to have died.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -27,7 +31,8 @@ struct removal {
 	struct sandbox *sb;
 	struct sandbox_gone gone;
 	struct loop_timer deadline;
-	bool removing;	/* of the files */
+	bool retired;	/* the folder: nobody takes it up any more */
+	bool gone_or_forced;	/* the process need not be waited for */
 	LIST_HEAD(, removal_wait) waits;
 };
 
@@ -60,23 +65,36 @@ static void files_removed(void *arg, const struct err *err)
 	free(rm);
 }
 
-static void remove_files(struct removal *rm)
+/* Once the folder is retired and the process is gone. */
+static void proceed(struct removal *rm)
 {
 	struct sandbox *sb = rm->sb;
 	char socket[64];
 
-	if (rm->removing)
+	if (!rm->retired || !rm->gone_or_forced)
 		return;
-	rm->removing = true;
 	loop_timer_cancel(&sb->runner->loop, &rm->deadline);
 	snprintf(socket, sizeof(socket), "%s.sock", sb->id);
 	unlinkat(sb->runner->places.vm_fd, socket, 0);
-	store_remove(sb, files_removed, rm);
+	store_destroy(sb, files_removed, rm);
+}
+
+static void folder_retired(void *arg, const struct err *err)
+{
+	struct removal *rm = arg;
+
+	if (err)
+		log_error("sandbox %s: %s", rm->sb->id, err->msg);
+	rm->retired = true;
+	proceed(rm);
 }
 
 static void process_gone(struct sandbox_gone *g)
 {
-	remove_files(container_of(g, struct removal, gone));
+	struct removal *rm = container_of(g, struct removal, gone);
+
+	rm->gone_or_forced = true;
+	proceed(rm);
 }
 
 /* It stays listed as a removal in progress: the kernel may let go of it yet. */
@@ -106,10 +124,10 @@ static void begin(struct sandbox *sb, struct removal *rm)
 	life_wake(sb, &err);
 	if (sb->boot)
 		boot_abort(sb->boot, &err);
-	if (!sb->vm) {
-		remove_files(rm);
+	rm->gone_or_forced = !sb->vm;
+	store_retire(sb, folder_retired, rm);
+	if (!sb->vm)
 		return;
-	}
 	TAILQ_INSERT_TAIL(&sb->gone_waits, &rm->gone, link);
 	loop_timer_set(&sb->runner->loop, &rm->deadline, KILL_MS);
 	/* its disk goes with it: nothing to flush, nothing to ask */
@@ -140,10 +158,12 @@ void life_remove(struct sandbox *sb, bool force, life_cb cb, void *arg)
 	LIST_INSERT_HEAD(&rm->waits, w, link);
 	if (!sb->removal)
 		begin(sb, rm);
-	if (force && sb->vm && !rm->deadline.deadline && !rm->removing) {
+	if (force && sb->vm && !rm->deadline.deadline &&
+	    !rm->gone_or_forced) {
 		/* its time was up before */
 		TAILQ_REMOVE(&sb->gone_waits, &rm->gone, link);
-		remove_files(rm);
+		rm->gone_or_forced = true;
+		proceed(rm);
 	}
 }
 

@@ -16,7 +16,6 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/path.h"
-#include "runner/places.h"
 
 #define META "meta.json"
 #define META_MAX (1024 * 1024)
@@ -26,8 +25,7 @@
 struct store_job {
 	struct work_job job;
 	struct sandbox *sb;
-	char *text;	/* meta.json; NULL: a removal */
-	bool renamed;
+	char *text;	/* meta.json */
 	store_cb cb;
 	void *arg;
 	struct err err;
@@ -123,34 +121,33 @@ void store_save(struct sandbox *sb, store_cb cb, void *arg)
 	work_submit(&sb->runner->work, WORK_META, &s->job);
 }
 
-/* First the name goes, in order with the saves; then, at leisure, the rest. */
-static void remove_run(struct work_job *j)
+static void retired_name(const struct sandbox *sb, char *out, size_t size)
+{
+	snprintf(out, size, GONE_PREFIX "%s", sb->id);
+}
+
+static void retire_run(struct work_job *j)
 {
 	struct store_job *s = container_of(j, struct store_job, job);
 	int dirfd = s->sb->runner->places.sandboxes_fd;
 	char gone[SANDBOX_ID_LEN + 8];
 
-	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", s->sb->id);
-	if (s->renamed)
-		path_remove_tree(dirfd, gone, &s->err);
-	else if (renameat(dirfd, s->sb->id, dirfd, gone) < 0 &&
-		 errno != ENOENT)
+	retired_name(s->sb, gone, sizeof(gone));
+	if (renameat(dirfd, s->sb->id, dirfd, gone) < 0 || fsync(dirfd) < 0)
 		err_sys(&s->err, errno, "sandboxes/%s", s->sb->id);
 }
 
-static void remove_done(struct work_job *j)
+static void destroy_run(struct work_job *j)
 {
 	struct store_job *s = container_of(j, struct store_job, job);
+	char gone[SANDBOX_ID_LEN + 8];
 
-	if (s->renamed || s->err.code) {
-		job_done(j);
-		return;
-	}
-	s->renamed = true;
-	work_submit(&s->sb->runner->work, WORK_BULK, j);
+	retired_name(s->sb, gone, sizeof(gone));
+	path_remove_tree(s->sb->runner->places.sandboxes_fd, gone, &s->err);
 }
 
-void store_remove(struct sandbox *sb, store_cb cb, void *arg)
+static void submit(struct sandbox *sb, enum work_lane lane,
+		   void (*run)(struct work_job *j), store_cb cb, void *arg)
 {
 	struct store_job *s = job_new(sb, cb, arg);
 	struct err err = ERR_INIT;
@@ -160,9 +157,26 @@ void store_remove(struct sandbox *sb, store_cb cb, void *arg)
 		cb(arg, &err);
 		return;
 	}
-	s->job.run = remove_run;
-	s->job.done = remove_done;
-	work_submit(&sb->runner->work, WORK_META, &s->job);
+	s->job.run = run;
+	work_submit(&sb->runner->work, lane, &s->job);
+}
+
+void store_retire(struct sandbox *sb, store_cb cb, void *arg)
+{
+	/* in the lane of the saves: none comes after it */
+	submit(sb, WORK_META, retire_run, cb, arg);
+}
+
+void store_destroy(struct sandbox *sb, store_cb cb, void *arg)
+{
+	submit(sb, WORK_BULK, destroy_run, cb, arg);
+}
+
+const char *store_retired_id(const char *name)
+{
+	size_t n = strlen(GONE_PREFIX);
+
+	return strncmp(name, GONE_PREFIX, n) == 0 ? name + n : NULL;
 }
 
 static int get_text(const json_t *o, const char *key, char *out, size_t size)
@@ -245,17 +259,4 @@ struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
 	}
 	json_decref(o);
 	return sb;
-}
-
-void store_clean(struct runner *r)
-{
-	int dirfd = r->places.sandboxes_fd;
-	CLEANUP_DIR DIR *d = places_opendir(dirfd, ".");
-	struct err err = ERR_INIT;
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (strncmp(e->d_name, GONE_PREFIX, strlen(GONE_PREFIX)) == 0 &&
-		    path_remove_tree(dirfd, e->d_name, &err) < 0)
-			log_warn("cannot remove %s: %s", e->d_name, err.msg);
 }

@@ -18,14 +18,17 @@ typedef void (*store_cb)(void *arg, const struct err *err);
 int store_make(struct sandbox *sb, struct err *err);
 /* Save what @sb is now. @cb may be NULL: a failure is logged. */
 void store_save(struct sandbox *sb, store_cb cb, void *arg);
-/* Remove folder and control socket; the sandbox must not be running. */
-void store_remove(struct sandbox *sb, store_cb cb, void *arg);
+/* Give the folder the name of one that goes: from then on no runner takes it
+ * up again. */
+void store_retire(struct sandbox *sb, store_cb cb, void *arg);
+/* Remove what is retired; its process has ended. */
+void store_destroy(struct sandbox *sb, store_cb cb, void *arg);
 /* Read meta.json of the folder @dirfd (not taken over) into a new sandbox in
  * state STOPPED, FAILED, or, when the file says running, RUNNING.
  * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
 struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
 			   struct err *err);
-/* Remove what a killed runner left half removed or half written. */
-void store_clean(struct runner *r);
+/* Return: the id in the name of a retired folder, NULL if it is none. */
+const char *store_retired_id(const char *name);
 
 #endif

@@ -234,6 +234,28 @@ static void test_runner_killed_while_it_creates(void **state)
 	}
 }
 
+static void test_runner_killed_while_it_removes(void **state)
+{
+	struct conn c;
+
+	for (int i = 0; i < 12; i++) {
+		call_ok("sandbox.create", json_pack("{s:s}", "name", "rm"));
+		conn_open(&c, false);
+		conn_request(&c, "sandbox.rm", by_name("rm"));
+		for (volatile int spin = 0; spin < i * 20000; spin++)
+			;
+		host_end(SIGKILL);
+		conn_close(&c);
+		assert_null(host_start());
+		/* all of it or nothing: never one that seems to have died */
+		if (*sandbox_text("rm", "state")) {
+			assert_true(sandbox_is("rm", "running"));
+			call_ok("sandbox.rm", by_name("rm"));
+		}
+		assert_nothing_left();
+	}
+}
+
 static void test_damaged_meta_is_kept_as_failed(void **state)
 {
 	char id[32];
@@ -267,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_silent_agent_has_a_deadline),
 		cmocka_unit_test(test_stop_leaves_sandboxes),
 		cmocka_unit_test(test_runner_killed_while_it_creates),
+		cmocka_unit_test(test_runner_killed_while_it_removes),
 		cmocka_unit_test(test_damaged_meta_is_kept_as_failed),
 	};
 
