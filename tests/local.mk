@@ -159,7 +159,7 @@ check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
 cli_test_ldadd = libcli.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
-	$(JANSSON_LIBS) $(YAML_LIBS) $(ARCHIVE_LIBS)
+	$(JANSSON_LIBS) $(YAML_LIBS) $(ARCHIVE_LIBS) $(MD_LIBS)
 test_cp_path_SOURCES = tests/unit/test-cp-path.c
 test_cp_path_CPPFLAGS = $(cli_test_cppflags)
 test_cp_path_LDADD = $(cli_test_ldadd)
