@@ -123,7 +123,7 @@ teardown_file() {
 }
 
 @test "Ctrl-C reaches the command, which may handle it" {
-	env podflare exec exec1 sh -c \
+	env --default-signal=INT podflare exec exec1 sh -c \
 		'trap "echo caught; exit 5" INT; echo up; while :; do sleep 0.1; done' \
 		>out &
 	pid=$!
@@ -136,7 +136,7 @@ teardown_file() {
 }
 
 @test "SIGTERM to us ends the command: 143" {
-	env podflare exec exec1 sh -c \
+	env --default-signal=INT podflare exec exec1 sh -c \
 		'echo $$ >/tmp/sleep.pid; echo up; exec sleep 1000' >out &
 	pid=$!
 	wait_until 30 grep -q up out
@@ -149,7 +149,7 @@ teardown_file() {
 }
 
 @test "when we are killed the command gets SIGHUP" {
-	env podflare exec exec1 sh -c \
+	env --default-signal=INT podflare exec exec1 sh -c \
 		'trap "echo hup >/tmp/hup; exit" HUP; echo up; while :; do sleep 0.1; done' \
 		>out &
 	pid=$!
@@ -177,7 +177,7 @@ teardown_file() {
 
 @test "many commands at once" {
 	for i in $(seq 20); do
-		env podflare exec exec1 echo "number $i" >"out.$i" &
+		env --default-signal=INT podflare exec exec1 echo "number $i" >"out.$i" &
 		pids[i]=$!
 	done
 	for i in $(seq 20); do

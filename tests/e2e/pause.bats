@@ -13,7 +13,7 @@ teardown_file() {
 }
 
 @test "a paused sandbox stands still and goes on where it was" {
-	env podflare exec pause1 sh -c \
+	env --default-signal=INT podflare exec pause1 sh -c \
 		'i=0; while [ -e /tmp/../etc ]; do i=$((i+1)); echo $i; sleep 0.05;
 		[ ! -e /tmp/stop ] || exit 11; done' >out &
 	pid=$!

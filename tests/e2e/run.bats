@@ -28,7 +28,7 @@ none_left() {
 }
 
 @test "Ctrl-C while the command runs removes the sandbox" {
-	env podflare run -n run3 --memory 192M sh -c \
+	env --default-signal=INT podflare run -n run3 --memory 192M sh -c \
 		'echo up; exec sleep 1000' >out 2>err &
 	pid=$!
 	wait_until 60 grep -q up out
@@ -40,7 +40,7 @@ none_left() {
 }
 
 @test "Ctrl-C while the guest boots removes the sandbox" {
-	env podflare run -n run4 --memory 192M true 2>err &
+	env --default-signal=INT podflare run -n run4 --memory 192M true 2>err &
 	pid=$!
 	wait_until 60 bash -c 'podflare --json ls | grep -q run4'
 	kill -INT $pid

@@ -22,7 +22,7 @@ teardown_file() {
 
 @test "a running command goes on, and its exit code arrives" {
 	mkfifo in
-	env podflare exec -i rk1 sh -c \
+	env --default-signal=INT podflare exec -i rk1 sh -c \
 		'echo up; read -r word; echo "got $word"; exit 42' <in >out &
 	pid=$!
 	exec 7>in
@@ -37,7 +37,7 @@ teardown_file() {
 }
 
 @test "a command that nobody waited for can be found afterwards" {
-	env podflare exec rk1 sh -c 'echo $$ >/tmp/bg.pid; exec sleep 1000' &
+	env --default-signal=INT podflare exec rk1 sh -c 'echo $$ >/tmp/bg.pid; exec sleep 1000' &
 	pid=$!
 	wait_until 30 podflare exec rk1 test -s /tmp/bg.pid
 	kill_named podflared
@@ -53,7 +53,7 @@ teardown_file() {
 	podflare exec rk1 sh -c ': >/root/count'
 	# One long command of which no line may be missing ...
 	mkfifo in
-	env podflare exec -i rk1 sh -c \
+	env --default-signal=INT podflare exec -i rk1 sh -c \
 		'while read -r n; do echo "$n"; done; exit 17' <in >long &
 	long=$!
 	exec 7>in
@@ -87,7 +87,7 @@ teardown_file() {
 }
 
 @test "killed while a sandbox is made: it is there or it is not" {
-	env podflare create -n rk2 --memory 192M >made 2>err &
+	env --default-signal=INT podflare create -n rk2 --memory 192M >made 2>err &
 	pid=$!
 	wait_until 30 bash -c 'podflare -q ls | grep -qx rk2'
 	kill_named podflared
