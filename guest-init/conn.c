@@ -21,7 +21,7 @@
 #define REQUEST_MS 30000	/* a stream without a request is ended */
 #define LINGER_MS 2000
 /* The kept output of a session, its frame headers, and a window of new. */
-#define OUT_MAX (AGENT_KEPT_OUTPUT * 2 + 4 * CONN_HIGH)
+#define OUT_MAX (AGENT_KEPT_OUTPUT * 2 + MIB)
 
 /* The host ended it, or it has to look like that. Only called by the loop. */
 static void lost(struct conn *c)

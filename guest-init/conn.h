@@ -15,7 +15,7 @@
 #include "common/frame.h"
 #include "guest-init/agent.h"
 
-#define CONN_HIGH (256 * 1024)	/* bytes unsent that make a producer wait */
+#define CONN_HIGH (64 * 1024)	/* bytes unsent that make a producer wait */
 
 struct conn;
 

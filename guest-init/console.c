@@ -31,6 +31,22 @@ static void on_shell_ended(struct agent_child *child, int wstatus)
 	wait_for_enter(c);
 }
 
+/* Settings as after login, whatever the last shell left behind. @echo ECHO or 0.
+ * Return: -1 when there is no port behind this device. */
+static int set_line_mode(int fd, tcflag_t echo)
+{
+	struct termios tio;
+
+	if (tcgetattr(fd, &tio) < 0)
+		return -1;
+	tio.c_iflag |= ICRNL | IXON | IUTF8;
+	tio.c_oflag |= OPOST | ONLCR;
+	tio.c_cflag |= CREAD | CLOCAL | HUPCL;
+	tio.c_lflag |= ICANON | ISIG | IEXTEN | ECHOE | ECHOK;
+	tio.c_lflag = (tio.c_lflag & ~(tcflag_t)ECHO) | echo;
+	return tcsetattr(fd, TCSANOW, &tio);
+}
+
 static void run_shell(void) __attribute__((noreturn));
 static void run_shell(void)
 {
@@ -44,6 +60,7 @@ static void run_shell(void)
 	fd = open(PORT, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || pty_attach(fd) < 0)
 		_exit(1);
+	set_line_mode(fd, ECHO);
 	spawn_reset();
 	user_lookup(&u, "/etc", "root", &err);
 	if (chdir(u.home) < 0 && chdir("/") < 0)
@@ -82,25 +99,14 @@ static void on_line(struct loop_watch *w, uint32_t events)
 
 static void wait_for_enter(struct console *c)
 {
-	struct termios tio;
-
 	c->watch = (struct loop_watch){ .fd = -1, .cb = on_line };
 	c->shell.ended = on_shell_ended;
 	c->fd = open(PORT, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (c->fd < 0)
 		return;
-	/* a port that is not there opens, but has no settings */
-	if (tcgetattr(c->fd, &tio) < 0) {
-		close(c->fd);
-		return;
-	}
-	tio.c_iflag |= ICRNL | IXON;
-	tio.c_oflag |= OPOST | ONLCR;
-	tio.c_cflag |= CREAD | CLOCAL | HUPCL;
-	tio.c_lflag |= ICANON | ISIG | IEXTEN;
-	tio.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(c->fd, TCSANOW, &tio);
-	if (loop_add(&c->agent->loop, &c->watch, c->fd, EPOLLIN) < 0)
+	/* unseen, or the shell's prompt would come after an empty line */
+	if (set_line_mode(c->fd, 0) < 0 ||
+	    loop_add(&c->agent->loop, &c->watch, c->fd, EPOLLIN) < 0)
 		close(c->fd);
 }
 

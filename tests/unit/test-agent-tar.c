@@ -366,6 +366,52 @@ static void odd_but_legal_members_are_taken(void **state)
 				  rig_path(r, "into")), 0);
 }
 
+/* Every answer is a proper one: none of them comes from a crash. */
+static void mutated_archives_never_crash(void **state)
+{
+	CLEANUP_BUF struct buf good = BUF_INIT;
+	struct rig *r = *state;
+	struct reply reply;
+	uint32_t seed = 4711;
+	char records[128];
+	int n;
+
+	tar_add(&good, "a/", '5', NULL, "", 0);
+	n = pax_record(records, sizeof(records), "GNU.sparse.size", "9");
+	n += pax_record(records + n, sizeof(records) - (size_t)n,
+			"GNU.sparse.map", "0,3,5,2");
+	tar_add(&good, "pax", 'x', NULL, records, (size_t)n);
+	tar_add(&good, "x", '0', NULL, "abcde", 5);
+	tar_add(&good, "long", 'L', NULL, "a/some/longer/name", 18);
+	tar_add(&good, "y", '0', NULL, "12345", 5);
+	tar_add(&good, "l", '2', "x", "", 0);
+	tar_end(&good);
+	for (int i = 0; i < 300; i++) {
+		CLEANUP_BUF struct buf tar = BUF_INIT;
+
+		buf_append(&tar, good.data, good.len);
+		for (int k = 0; k < 3; k++) {
+			uint32_t at, block;
+			unsigned int sum = 0;
+
+			seed = seed * 1664525 + 1013904223;
+			at = (seed >> 8) % (uint32_t)tar.len;
+			tar.data[at] = (uint8_t)(seed >> (i % 2 ? 24 : 3));
+			/* mostly with a header that is right again */
+			block = at / 512 * 512;
+			if (i % 4 == 0 || memcmp(tar.data + block + 257, "ustar", 5))
+				continue;
+			memset(tar.data + block + 148, ' ', 8);
+			for (int b = 0; b < 512; b++)
+				sum += tar.data[block + (uint32_t)b];
+			snprintf((char *)tar.data + block + 148, 8, "%06o", sum);
+		}
+		put(r, &tar, &reply);
+		assert_true(reply.type == AGENT_OK || reply.type == AGENT_ERROR);
+		reply_free(&reply);
+	}
+}
+
 static void a_full_disk_is_told(void **state)
 {
 	struct rig *r = *state;
@@ -440,6 +486,7 @@ int main(void)
 		TEST(what_has_to_be_kept_in_memory_is_bounded),
 		TEST(sparse_maps_have_to_make_sense),
 		TEST(odd_but_legal_members_are_taken),
+		TEST(mutated_archives_never_crash),
 		TEST(a_full_disk_is_told),
 		TEST(a_stream_that_breaks_off_leaves_no_half_file),
 		TEST(the_error_is_heard_while_the_host_still_sends),
