@@ -241,6 +241,7 @@ void boot_vm_gone(struct boot *b, const struct vm_end *gone)
 {
 	static const char *const why[] = {
 		[VM_END_KILLED] = "the VMM was killed",
+		[VM_END_HOST] = "the host was restarted",
 		[VM_END_POWEROFF] = "the guest powered off",
 		[VM_END_RESET] = "the guest's kernel panicked or reset",
 		[VM_END_QUIT] = "the VMM was asked to end",

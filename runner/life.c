@@ -76,9 +76,13 @@ void life_ended(struct sandbox *sb, const struct vm_end *end)
 		ev = SB_EV_ENDED;
 		set_reason(sb, "the guest rebooted", end->detail);
 		break;
+	case VM_END_HOST:
+		/* its disk is what a computer's is after a power cut */
+		ev = SB_EV_ENDED;
+		set_reason(sb, "the host was restarted", "");
+		break;
 	case VM_END_KILLED:
-		set_reason(sb, strstr(end->detail, "restarted")
-			   ? "" : "the VMM was killed", end->detail);
+		set_reason(sb, "the VMM was killed", end->detail);
 		break;
 	case VM_END_FAULT:
 		set_reason(sb, "", end->detail);

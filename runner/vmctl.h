@@ -28,6 +28,7 @@ struct vm_status {
 
 enum vm_end_reason {
 	VM_END_KILLED,	/* no exit record: it could not write one */
+	VM_END_HOST,	/* it ended with the host: power cut, restart */
 	VM_END_POWEROFF,
 	VM_END_RESET,
 	VM_END_QUIT,

@@ -264,13 +264,12 @@ static int open_recorded(struct vmproc *vm, struct vm_end *end)
 	int pid, fd;
 
 	vmctl_read_exit(vm->dirfd, VMPROC_EXIT_FILE, end);
+	/* the file is not synced: no file is a sign of a power cut as well */
 	if (path_read_file(vm->dirfd, PID_FILE, 256, &b, NULL) < 0 ||
-	    sscanf(buf_str(&b), "%d %llu %39s", &pid, &start_time, boot) != 3)
-		return -1;
-	if (strcmp(boot, vm->runner->boot_id) != 0) {
+	    sscanf(buf_str(&b), "%d %llu %39s", &pid, &start_time, boot) != 3 ||
+	    strcmp(boot, vm->runner->boot_id) != 0) {
 		if (end->reason == VM_END_KILLED)
-			snprintf(end->detail, sizeof(end->detail),
-				 "the host was restarted");
+			end->reason = VM_END_HOST;
 		return -1;
 	}
 	fd = proc_open(pid, start_time);

@@ -25,6 +25,8 @@ static int ignore_signals(struct err *err)
 	struct sigaction ign = { .sa_handler = SIG_IGN };
 
 	sigaction(SIGPIPE, &ign, NULL);
+	/* a file-size limit is an I/O error of the guest's disk, no more */
+	sigaction(SIGXFSZ, &ign, NULL);
 	sigaction(SIGHUP, &ign, NULL);
 	sigaction(SIGINT, &ign, NULL);
 	return vcpu_init_signal(err);
