@@ -10,18 +10,19 @@
 #include "cli/cmds.h"
 #include "cli/console.h"
 #include "cli/output.h"
+#include "cli/size.h"
 #include "cli/text.h"
 
 struct opts {
 	bool follow;
 	bool vmm;
-	uint64_t tail;
+	const char *tail;
 };
 
 static const struct opt options[] = {
 	{ OPT_FLAG, 'f', "follow", NULL, "go on until Ctrl-C",
 	  offsetof(struct opts, follow) },
-	{ OPT_NUMBER, 0, "tail", "N", "only the last N lines",
+	{ OPT_STRING, 0, "tail", "N", "only the last N lines",
 	  offsetof(struct opts, tail) },
 	{ OPT_FLAG, 0, "vmm", NULL, "the virtual machine monitor's own log",
 	  offsetof(struct opts, vmm) },
@@ -35,13 +36,16 @@ static int print_log(struct cmd_ctx *ctx, struct err *err)
 						ctx->argv[0]);
 	CLEANUP_JSON json_t *logs = NULL;
 	const char *text;
+	uint64_t tail = 0;
 
+	if (o->tail && number_parse(o->tail, &tail, err) < 0)
+		return err_context(err, "option --tail");
 	if (!params)
 		return err_set(err, ERR_USAGE, "\"%s\": not UTF-8",
 			       ctx->argv[0]);
 	if (o->tail)
 		json_object_set_new(params, "tail",
-				    json_integer((json_int_t)o->tail));
+				    json_integer((json_int_t)MIN(tail, 1u << 30)));
 	logs = client_once(ctx->globals, "sandbox.logs", json_incref(params),
 			   err);
 	if (!logs)

@@ -142,7 +142,7 @@ static int loop(struct console *x, struct err *err)
 			{ .fd = x->s->fd },
 			{ .fd = x->sigs->fd, .events = POLLIN },
 			{ .fd = -1, .events = POLLIN },
-			{ .fd = -1, .events = POLLOUT },
+			{ .fd = x->out.fd },
 		};
 
 		if (x->stop)
@@ -154,13 +154,18 @@ static int loop(struct console *x, struct err *err)
 		else if (x->keyboard)
 			p[2].fd = STDIN_FILENO;
 		if (x->out.pending.len)
-			p[3].fd = x->out.fd;
+			p[3].events = POLLOUT;
 		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
 			return err_sys(err, errno, "poll");
 		if ((p[1].revents && on_signals(x, err) < 0) ||
 		    (p[0].revents & ~POLLOUT && on_stream(x, err) < 0) ||
 		    (p[2].revents && on_keyboard(x, err) < 0))
 			return -1;
+		/* its reader left: nothing may come for a long time */
+		if (p[3].revents & POLLERR) {
+			x->stop = true;
+			x->code = CMD_EXIT_PIPE;
+		}
 	}
 	return -1;
 }

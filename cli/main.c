@@ -50,7 +50,8 @@ int main(int argc, char **argv)
 	log_init("podflare", LOG_WARN);
 	rc = cmd_main(&g, argc > 0 ? argc - 1 : 0, argv + 1, &cmd, &err);
 	term_restore();
-	if (rc >= 0) {
+	/* after a closed pipe all has been said */
+	if (rc >= 0 && rc != CMD_EXIT_PIPE) {
 		flushed = output_flush(&err);
 		if (flushed > 0)
 			rc = flushed;

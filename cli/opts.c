@@ -93,6 +93,16 @@ static int list_add(struct opt_list *list, const char *value, struct err *err)
 	return 0;
 }
 
+/* Zero is what an option has that was not given. */
+static int check_positive(int rc, const char *value, const uint64_t *stored,
+			  struct err *err)
+{
+	if (rc == 0 && *stored == 0)
+		return err_set(err, ERR_USAGE, "\"%s\" is not more than 0",
+			       value);
+	return rc;
+}
+
 static int store(const struct opt_hit *hit, const char *value, struct err *err)
 {
 	int rc = 0;
@@ -112,13 +122,16 @@ static int store(const struct opt_hit *hit, const char *value, struct err *err)
 		rc = list_add(hit->base, value, err);
 		break;
 	case OPT_NUMBER:
-		rc = number_parse(value, hit->base, err);
+		rc = check_positive(number_parse(value, hit->base, err), value,
+				    hit->base, err);
 		break;
 	case OPT_SIZE:
-		rc = size_parse(value, hit->base, err);
+		rc = check_positive(size_parse(value, hit->base, err), value,
+				    hit->base, err);
 		break;
 	case OPT_TIME:
-		rc = duration_parse(value, hit->base, err);
+		rc = check_positive(duration_parse(value, hit->base, err), value,
+				    hit->base, err);
 		break;
 	case OPT_END:
 	case OPT_GROUP:

@@ -20,7 +20,7 @@ enum opt_kind {
 	OPT_COUNT,	/* int, how often */
 	OPT_STRING,	/* const char * */
 	OPT_LIST,	/* struct opt_list */
-	OPT_NUMBER,	/* uint64_t */
+	OPT_NUMBER,	/* uint64_t, 1 at least, as the next two */
 	OPT_SIZE,	/* uint64_t bytes: 512M */
 	OPT_TIME,	/* uint64_t milliseconds: 30s */
 	OPT_GROUP,	/* another table, its struct is embedded at the offset */

@@ -101,6 +101,7 @@ static void mistakes_are_usage_errors(void **state)
 		{ "--memory" }, { "--tty=1" }, { "--memory", "lots" },
 		{ "--cpus=-1" }, { "--cpus=" }, { "---" },	{ "--=x" },
 		{ "-\xff" },	{ "-tm" },    { "--wait", "1y" },
+		{ "--cpus=0" }, { "-m0" },    { "--wait=0s" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
