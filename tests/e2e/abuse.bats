@@ -28,8 +28,10 @@ teardown_file() {
 	[ "$status" -ne 0 ]
 	stderr_says process
 	podflare --json show abuse1 | jq -e '.guest.fork_fails > 0'
-	podflare exec abuse1 sh -c 'for f in /sys/fs/cgroup/*/pids.max; do
-		cat /tmp/pids.max >$f; done'
+	podflare exec abuse1 sh -c 'read -r max </tmp/pids.max
+		for f in /sys/fs/cgroup/*/pids.max; do echo $max >$f; done
+		kill -9 -1' || true
+	podflare exec abuse1 sh -c '(true); rm /tmp/f'
 }
 
 @test "a full disk is survived and reported" {
