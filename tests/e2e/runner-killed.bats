@@ -57,6 +57,9 @@ teardown_file() {
 		'while read -r n; do echo "$n"; done; exit 17' <in >long &
 	long=$!
 	exec 7>in
+	# It has begun: a runner killed before that is free to say so.
+	echo 0 >&7
+	wait_until 30 grep -qx 0 long
 	for i in $(seq 20); do
 		echo "$i" >&7
 		# ... and short ones, which may fail while the runner dies, but
@@ -78,7 +81,7 @@ teardown_file() {
 	rc=0
 	wait $long || rc=$?
 	[ $rc -eq 17 ]
-	seq 20 | diff - long
+	seq 0 20 | diff - long
 	podflare exec rk1 cat /root/count >count
 	while read -r i; do
 		grep -qx "$i" count
