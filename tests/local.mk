@@ -187,13 +187,14 @@ vmm_tests = \
 	test-acpi \
 	test-boot \
 	test-cpuid \
+	test-isolate \
 	test-memory \
 	test-serial \
 	test-tinyguest \
 	test-vmm
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
-vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(CMOCKA_LIBS)
+vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 test_acpi_SOURCES = tests/unit/test-acpi.c
 test_acpi_CPPFLAGS = $(unit_cppflags)
 test_acpi_LDADD = $(vmm_ldadd)
@@ -203,6 +204,9 @@ test_boot_LDADD = $(vmm_ldadd)
 test_cpuid_SOURCES = tests/unit/test-cpuid.c
 test_cpuid_CPPFLAGS = $(unit_cppflags)
 test_cpuid_LDADD = $(vmm_ldadd)
+test_isolate_SOURCES = tests/unit/test-isolate.c
+test_isolate_CPPFLAGS = $(unit_cppflags)
+test_isolate_LDADD = $(vmm_ldadd)
 test_memory_SOURCES = tests/unit/test-memory.c
 test_memory_CPPFLAGS = $(unit_cppflags)
 test_memory_LDADD = $(vmm_ldadd)

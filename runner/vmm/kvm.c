@@ -161,6 +161,18 @@ void kvm_destroy(struct kvm *k)
 	*k = (struct kvm)KVM_INIT;
 }
 
+const uint32_t *kvm_ioctls_running(size_t *n)
+{
+	static const uint32_t list[] = {
+		KVM_RUN,
+		KVM_KVMCLOCK_CTRL,	/* before a resume */
+		KVM_GET_REGS,		/* where a guest crashed */
+	};
+
+	*n = ARRAY_SIZE(list);
+	return list;
+}
+
 int kvm_bind_irq(const struct kvm *k, int fd, unsigned int gsi, struct err *err)
 {
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = gsi };

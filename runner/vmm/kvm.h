@@ -37,6 +37,9 @@ int kvm_create(struct kvm *k, int kvm_fd, const struct guest_memory *m,
 /* Close the VM. The vCPUs must have been closed: each pins it. */
 void kvm_destroy(struct kvm *k);
 
+/* The requests that are still made once the guest runs; @n of them. */
+const uint32_t *kvm_ioctls_running(size_t *n);
+
 /* Each write to the eventfd @fd is an edge on @gsi. Return: 0, -1 with @err. */
 int kvm_bind_irq(const struct kvm *k, int fd, unsigned int gsi,
 		 struct err *err);

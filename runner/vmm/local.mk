@@ -3,7 +3,7 @@ noinst_LIBRARIES += libvmm.a
 pkglibexec_PROGRAMS += podflare-vmm
 
 # KVM, CPUs, boot, control: everything but main(), for the unit tests' sake.
-libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
+libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(SECCOMP_CFLAGS)
 libvmm_a_SOURCES = \
 	runner/vmm/control.h \
 	runner/vmm/ctlsock.c \
@@ -12,6 +12,8 @@ libvmm_a_SOURCES = \
 	runner/vmm/devices.h \
 	runner/vmm/exitrec.c \
 	runner/vmm/exitrec.h \
+	runner/vmm/isolate.c \
+	runner/vmm/isolate.h \
 	runner/vmm/kvm.c \
 	runner/vmm/kvm.h \
 	runner/vmm/request.c \
@@ -45,7 +47,7 @@ libvmm_a_SOURCES = \
 
 podflare_vmm_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 podflare_vmm_LDFLAGS = $(HARDEN_LDFLAGS)
-podflare_vmm_LDADD = libvmm.a libvmmdev.a libcommon.a
+podflare_vmm_LDADD = libvmm.a libvmmdev.a libcommon.a $(SECCOMP_LIBS)
 podflare_vmm_SOURCES = runner/vmm/main.c
 
 # Devices and disks: no KVM in them, so that unit tests can have them.

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "runner/vmm/request.h"
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_init("podflare-vmm", LOG_INFO);
+	tzset();	/* or the log's first time stamp opens a file: too late */
 	if (argc != 1 || fstat(CTL_LISTEN_FD, &st) < 0 ||
 	    !S_ISSOCK(st.st_mode)) {
 		log_error("it is started by podflared, not by hand");

@@ -94,6 +94,11 @@ int vm_start(struct vm *vm, struct err *err)
 	return 0;
 }
 
+int vm_wait_started(struct vm *vm, struct err *err)
+{
+	return vcpu_park_all(&vm->gate, vm->vcpus, vm->nr_vcpus, err);
+}
+
 int vm_pause(struct vm *vm, struct err *err)
 {
 	if (vm->paused)

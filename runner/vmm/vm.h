@@ -47,6 +47,9 @@ void vm_close_kvm(struct vm *vm);
 /* Put the boot processor at vm->entry and start the threads; paused, until
  * vm_resume(). Return: 0, or -1 with @err. */
 int vm_start(struct vm *vm, struct err *err);
+/* Wait until all threads of vm_start() have come to the gate: they have made
+ * all the system calls of a thread's start. Return: 0, or -1 with @err. */
+int vm_wait_started(struct vm *vm, struct err *err);
 /* All vCPUs are parked, their registers whole, when it returns.
  * Return: 0 (also when paused already), or -1 with @err and running on. */
 int vm_pause(struct vm *vm, struct err *err);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "runner/vmm/exitrec.h"
+#include "runner/vmm/isolate.h"
 #include "runner/vmm/x86/acpi.h"
 #include "runner/vmm/x86/boot.h"
 
@@ -199,6 +200,18 @@ static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	return vm_start(&v->vm, err);
 }
 
+/* A layer that a host may refuse; the guest runs without it, and it is said. */
+static int isolate(struct vmm *v, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (vm_wait_started(&v->vm, err) < 0)
+		return -1;
+	if (isolate_enter(&why) < 0)
+		log_warn("running without isolation: %s", why.msg);
+	return 0;
+}
+
 int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err)
 {
 	loop_timer_cancel(&v->loop, &v->orphan);
@@ -208,7 +221,7 @@ int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	take(&v->exit_fd, &cfg->exit_record);
 	if (exitrec_watch_crash(v->exit_fd) < 0)
 		return err_sys(err, errno, "signals");
-	if (build(v, cfg, err) < 0)
+	if (build(v, cfg, err) < 0 || isolate(v, err) < 0)
 		return -1;
 	vm_resume(&v->vm);
 	v->state = CTL_STATE_RUNNING;

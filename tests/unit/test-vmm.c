@@ -16,7 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/fdpass.h"
+#include "runner/vmm/isolate.h"
 #include "runner/vmm/kvm.h"
 
 static void boot(struct vmm_rig *r)
@@ -362,6 +364,35 @@ static void a_crash_of_the_vmm_itself_leaves_a_record(void **state)
 	assert_non_null(strstr(record.detail, "signal 11"));
 }
 
+static void every_thread_is_isolated(void **state)
+{
+	struct vmm_rig *r = *state;
+	char path[64], buf[4096];
+	struct dirent *e;
+	DIR *d;
+
+	boot(r);
+	if (!isolate_built())
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)r->pid);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		CLEANUP_FILE FILE *f = NULL;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/status",
+			 (int)r->pid, e->d_name);
+		f = fopen(path, "re");
+		assert_non_null(f);
+		buf[fread(buf, 1, sizeof(buf) - 1, f)] = 0;
+		assert_non_null(strstr(buf, "NoNewPrivs:\t1"));
+		assert_non_null(strstr(buf, "Seccomp:\t2"));
+	}
+	closedir(d);
+}
+
 static void connecting_to_a_silent_guest_times_out(void **state)
 {
 	struct vmm_rig *r = *state;
@@ -402,6 +433,7 @@ int main(void)
 		TEST(a_file_that_is_no_kvm_is_named),
 		TEST(a_disk_that_is_none_is_named),
 		TEST(a_crash_of_the_vmm_itself_leaves_a_record),
+		TEST(every_thread_is_isolated),
 		TEST(connecting_to_a_silent_guest_times_out),
 	};
 	struct err err = ERR_INIT;
