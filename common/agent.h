@@ -78,11 +78,13 @@ enum agent_tag {
 	AGENT_T_HOSTNAME = 4,	/* text */
 	AGENT_T_VERSION = 5,	/* text, of podflare */
 	/* EXEC, ATTACH, STARTED */
-	AGENT_T_ARG = 16,	/* text, repeated; the first is the program */
+	AGENT_T_ARG = 16,	/* text, repeated; the first is the program;
+				 * none at all: the user's login shell */
 	AGENT_T_ENV = 17,	/* "K=V", repeated, over the image's and the
 				 * base (PATH, HOME, USER, SHELL, TERM, LANG) */
 	AGENT_T_CWD = 18,	/* text; absent: the user's home or / */
-	AGENT_T_USER = 19,	/* "name", "uid", "name:group", "uid:gid" */
+	AGENT_T_USER = 19,	/* "name", "uid", "name:group", "uid:gid"; also
+				 * of PUT, GET and STAT, with his rights */
 	AGENT_T_FLAGS = 20,	/* u32, AGENT_EXEC_* */
 	AGENT_T_ROWS = 21,	/* u32 */
 	AGENT_T_COLS = 22,	/* u32 */
@@ -94,7 +96,7 @@ enum agent_tag {
 	AGENT_T_STATUS = 32,	/* u32 exit code 0-255; absent while running */
 	AGENT_T_SIGNALED = 33,	/* u32 signal that ended it */
 	AGENT_T_WHY = 34,	/* u32, AGENT_WHY_* */
-	/* ERROR */
+	/* ERROR; EXIT has ERRNO and MESSAGE when the program was not run */
 	AGENT_T_CODE = 40,	/* u32 enum err_code (err.h) */
 	AGENT_T_ERRNO = 41,	/* u32 */
 	AGENT_T_MESSAGE = 42,	/* text */
