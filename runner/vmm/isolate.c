@@ -17,10 +17,11 @@
 #include "runner/vmm/isolate.h"
 
 #include <errno.h>
-#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+
+#include <seccomp.h>
 
 #include "runner/vmm/kvm.h"
 
