@@ -116,7 +116,8 @@ static int mount_layers(const char *base_type, struct err *err)
 	if (wait_for(BASE_DISK, err) < 0 || wait_for(WRITABLE_DISK, err) < 0)
 		return -1;
 	if (mount_one(BASE_DISK, "/base", base_type, MS_RDONLY, NULL, err) < 0) {
-		err_hint(err, "the image's base is damaged or no %s", base_type);
+		err_hint(err, "the image's base is no %s, or its "
+			 "kernel has no driver for it", base_type);
 		return -1;
 	}
 	if (mount_one(WRITABLE_DISK, "/rw", "ext4", MS_NOATIME,
