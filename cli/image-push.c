@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "cli/host.h"
@@ -19,6 +20,8 @@
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/path.h"
+
+#define LOCK_POLL_MS 200
 
 struct push {
 	struct client *c;
@@ -94,14 +97,37 @@ static int send_files(struct push *p, json_t *params, struct err *err)
 	return 0;
 }
 
+/* One sender at a time: whoever waits finds that the image is there already.
+ * Return: a descriptor that holds the lock, -1 with @err. */
+static int lock_image(const struct push *p, struct err *err)
+{
+	CLEANUP_FD int fd = openat(p->store->fd, p->dir,
+				   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct pollfd interrupt = { .fd = p->c->interrupt_fd, .events = POLLIN };
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(err, errno, "image %s", p->dir);
+		if (poll(&interrupt, 1, LOCK_POLL_MS) > 0)
+			return err_set(err, ERR_CANCELLED, "interrupted");
+		progress_tick(&p->c->progress);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "image %s", p->dir);
+	return steal_fd(&fd);
+}
+
 static int put(struct push *p, json_t *params, struct err *err)
 {
+	CLEANUP_FD int lock = lock_image(p, err);
 	CLEANUP_JSON json_t *answer = NULL;
 	CLEANUP_JSON json_t *image = NULL;
 	struct err sending = ERR_INIT;
 	int64_t id;
 	int rc;
 
+	if (lock < 0)
+		return -1;
 	id = client_send(p->c, "image.put", json_incref(params), err);
 	if (id < 0)
 		return -1;
