@@ -9,7 +9,9 @@
 #include "runner/vmm/devices.h"
 
 #include <errno.h>
+#include <poll.h>
 
+#define SETTLE_ROUNDS 10000
 #define QUEUE_NOTIFY 0x50	/* virtio 1.2, 4.2.2: register offset */
 
 /* A device at the next address, with the next interrupt. */
@@ -189,6 +191,29 @@ int devices_wire(struct devices *d, const struct vm *vm, struct err *err)
 		if (wire_virtio(d, vm, i, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Kicks wait in their eventfds. A device that works in pieces kicks itself, so
+ * that it takes several rounds; nobody adds work meanwhile but the host's side
+ * of vsock, and that is held back by the guest's buffers. */
+void devices_settle(struct devices *d)
+{
+	struct pollfd p[LAYOUT_VIRTIO_MAX * VIRTIO_QUEUES_MAX];
+	struct virtio_kick *kicks[ARRAY_SIZE(p)];
+	nfds_t n = 0;
+
+	for (unsigned int i = 0; i < d->nr_virtio; i++)
+		for (unsigned int q = 0; q < VIRTIO_QUEUES_MAX; q++) {
+			kicks[n] = &d->virtio[i]->kicks[q];
+			p[n] = (struct pollfd){
+				.fd = kicks[n]->fd, .events = POLLIN,
+			};
+			n++;
+		}
+	for (int round = 0; round < SETTLE_ROUNDS && poll(p, n, 0) > 0; round++)
+		for (nfds_t i = 0; i < n; i++)
+			if (p[i].revents & POLLIN)
+				kicks[i]->watch.cb(&kicks[i]->watch, EPOLLIN);
 }
 
 int devices_flush(struct devices *d, struct err *err)

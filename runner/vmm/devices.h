@@ -67,6 +67,8 @@ void devices_free(struct devices *d);
 /* Bind interrupts and kicks to the VM's KVM objects, after vm_open_kvm().
  * Return: 0, or -1 with @err. */
 int devices_wire(struct devices *d, const struct vm *vm, struct err *err);
+/* The vCPUs are parked: carry out what they had asked for until then. */
+void devices_settle(struct devices *d);
 /* Put everything written on stable storage. Return: 0, or -1 with @err. */
 int devices_flush(struct devices *d, struct err *err);
 /* Fill in the status's figures about devices. */

@@ -43,6 +43,7 @@ static const int allowed[] = {
 	/* event loop */
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),		/* connections come and go */
+	SCMP_SYS(poll), SCMP_SYS(ppoll),	/* a pause looks for kicks */
 	SCMP_SYS(clock_gettime),	/* where the vDSO has no clock */
 	SCMP_SYS(read),			/* eventfds, signalfd */
 	SCMP_SYS(write),		/* eventfds, the log */

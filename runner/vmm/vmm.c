@@ -232,6 +232,7 @@ int vmm_pause(struct vmm *v, struct err *err)
 {
 	if (vm_pause(&v->vm, err) < 0)
 		return -1;
+	devices_settle(&v->dev);
 	v->state = CTL_STATE_PAUSED;
 	return 0;
 }
