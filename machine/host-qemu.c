@@ -27,6 +27,7 @@
 #define ARGS_MAX 64
 #define CMDLINE \
 	"console=ttyS0 quiet reboot=t panic=-1 mitigations=off tsc=reliable " \
+	"cryptomgr.notests " \
 	"LD_LIBRARY_PATH=/" INPUTS_LIBS
 
 struct args {
@@ -77,7 +78,7 @@ static int build_args(struct args *a, const struct host *h, const char *qemu,
 	add(a, "-no-reboot", NULL);
 	add(a, "-display", "none");
 	add(a, "-M", "q35");
-	add(a, "-cpu", "max,+svm,+npt,-erms,-fsrm,-la57");
+	add(a, "-cpu", "max,+svm,+npt,-xsave,-erms,-fsrm,-la57");
 	add(a, "-smp", "1");
 	add(a, "-accel", "tcg,thread=single,tb-size=512");
 	if (h->state.icount)
