@@ -4,6 +4,8 @@
  *
  * Runs in the CLI.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "cli/client.h"
@@ -11,6 +13,9 @@
 #include "cli/host.h"
 #include "cli/image-build.h"
 #include "cli/output.h"
+#include "common/cleanup.h"
+#include "common/dial.h"
+#include "common/path.h"
 
 struct build_opts {
 	const char *name;
@@ -39,23 +44,48 @@ static const struct opt import_options[] = {
 	OPT_TABLE_END,
 };
 
-/* What had the name before is of no use, unless a sandbox uses it: only a
- * runner knows, and none is started to be asked. */
+/* Whether this user has any sandbox on this host. */
+static bool has_sandboxes(void)
+{
+	CLEANUP_FREE char *path = path_place(PATH_DATA, "sandboxes", false,
+					     NULL);
+	CLEANUP_DIR DIR *d = path ? opendir(path) : NULL;
+	struct dirent *e;
+
+	if (!d)
+		return errno != ENOENT;
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			return true;
+	return false;
+}
+
+/* What had the name before is of no use, unless a sandbox uses it: a runner
+ * knows, but none is started just to be asked. */
 static void drop_old(struct globals *g, const struct image_made *m)
 {
+	CLEANUP_STORE struct store s = STORE_INIT;
 	struct err ignored = ERR_INIT;
-	json_t *done;
+	CLEANUP_JSON json_t *image = NULL;
+	CLEANUP_JSON json_t *done = NULL;
 	int fd;
 
-	if (!m->old[0] || !strcmp(m->old, m->dir) || !host_is_local())
+	if (!m->old[0] || !strcmp(m->old, m->dir) ||
+	    store_open(&s, false, &ignored) < 0)
 		return;
-	fd = host_connect(g, false, &ignored);
+	image = store_show(&s, m->old, &ignored);
+	if (!image || json_array_size(json_object_get(image, "names")))
+		return;
+	fd = dial_runner(NULL, false, &ignored);
+	if (fd < 0 && !has_sandboxes())
+		store_remove(&s, m->old, &ignored);
 	if (fd < 0)
 		return;
 	close(fd);
-	done = client_once(g, "image.rm", json_pack("{s:s}", "image", m->old),
-			   &ignored);
-	json_decref(done);
+	if (host_is_local())
+		done = client_once(g, "image.rm",
+				   json_pack("{s:s}", "image", m->old),
+				   &ignored);
 }
 
 static int print(struct globals *g, const struct image_made *m,

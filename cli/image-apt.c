@@ -122,7 +122,8 @@ static int write_config(struct apt *a, struct err *err)
 		   a->archives);
 	buf_printf(&conf, "APT::Architecture \"amd64\";\n"
 		   "APT::Architectures \"amd64\";\n"
-		   "APT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n"
+		   "APT::Sandbox::User \"\";\n"
+		   "APT::Install-Recommends \"false\";\nAcquire::Languages \"none\";\n"
 		   "%s", buf_str(&a->fetch));
 	if (path_write_file(fd, "apt.conf", conf.data, conf.len, 0600,
 			    err) < 0 ||
@@ -213,6 +214,40 @@ int apt_update(struct apt *a, struct job *j, struct err *err)
 	output_warn(j->globals, "the package lists could not be fetched: going "
 		    "on with those of %s", when);
 	return 0;
+}
+
+/* apt's own errors, without what stands around them. */
+static void collect_errors(struct job *j, const char *line)
+{
+	struct buf *b = j->data;
+
+	if (!strncmp(line, "E: ", 3) && b->len < 256)
+		buf_printf(b, "%s%s", b->len ? "; " : "", line + 3);
+}
+
+/* See image-apt.h. */
+int apt_check_packages(struct apt *a, struct job *j, const char **packages,
+		       struct err *err)
+{
+	CLEANUP_FREE const char **envp = apt_env(a);
+	CLEANUP_BUF struct buf why = BUF_INIT;
+	int rc;
+
+	if (!envp)
+		return err_sys(err, ENOMEM, "apt");
+	packages[0] = "apt-get";
+	packages[1] = "--simulate";
+	packages[2] = "install";
+	j->data = &why;
+	j->quiet_failures = true;
+	rc = job_run(j, packages, envp, collect_errors, err);
+	j->quiet_failures = false;
+	j->data = NULL;
+	if (rc < 0 && err && err->code == ERR_FAILED && why.len) {
+		*err = (struct err)ERR_INIT;
+		return err_set(err, ERR_NOT_FOUND, "%s", buf_str(&why));
+	}
+	return rc;
 }
 
 /* See image-apt.h. */

@@ -32,6 +32,11 @@ void apt_close(struct apt *a);
 /* Bring the lists up to date. Return: 0; also 0, after a warning, when that
  * failed but older lists are there; -1 with @err. */
 int apt_update(struct apt *a, struct job *j, struct err *err);
+/* Whether apt can install these packages (NULL-terminated, in a NULL-filled
+ * array with 3 free places in front of them).
+ * Return: 0, or -1 with @err ("Unable to locate package x"). */
+int apt_check_packages(struct apt *a, struct job *j, const char **packages,
+		       struct err *err);
 /*
  * Download a package's .deb, or that of the kernel that a meta package like
  * linux-image-cloud-amd64 depends on.

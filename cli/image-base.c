@@ -110,10 +110,12 @@ static la_ssize_t write_out(struct archive *a, void *data, const void *from,
 
 static int bad_input(struct base *b, const char *why)
 {
-	if (b->err->code == ERR_NONE)
-		err_set(b->err, ERR_USAGE, "not a whole tar archive: %s",
-			why ? why : "it cannot be read");
-	return -1;
+	if (b->err->code != ERR_NONE)
+		return -1;
+	err_set(b->err, ERR_USAGE, "not a whole tar archive: %s",
+		why ? why : "it cannot be read");
+	return err_hint(b->err, "it may be plain, or packed by gzip, xz or "
+			"zstd");
 }
 
 static int failed_output(struct base *b)

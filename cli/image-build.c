@@ -184,13 +184,31 @@ static json_t *make_meta(const struct build *b, const char *name)
 	return meta;
 }
 
+/* A misspelt package is told now, not after a minute. */
+static int check_packages(struct build *b, struct err *err)
+{
+	const struct recipe *r = &b->recipe;
+	CLEANUP_FREE const char **argv = calloc(r->packages.n + 4,
+						sizeof(*argv));
+
+	if (!argv)
+		return err_sys(err, ENOMEM, "packages");
+	for (size_t i = 0; i < r->packages.n; i++)
+		argv[3 + i] = r->packages.v[i];
+	if (!r->packages.n ||
+	    apt_check_packages(&b->apt, &b->job, argv, err) == 0)
+		return 0;
+	return err_context(err, "%s:%d: packages", r->file, r->packages_line);
+}
+
 static int build_all(struct build *b, struct image_made *o, struct err *err)
 {
 	CLEANUP_FREE char *base = NULL;
 	CLEANUP_JSON json_t *meta = NULL;
 
 	if (apt_open(&b->apt, &b->job, b->recipe.suite, err) < 0 ||
-	    apt_update(&b->apt, &b->job, err) < 0 || make_kernel(b, err) < 0)
+	    apt_update(&b->apt, &b->job, err) < 0 ||
+	    check_packages(b, err) < 0 || make_kernel(b, err) < 0)
 		return -1;
 	if (asprintf(&base, "%s/%s/base.img", b->store.path, b->tmp) < 0)
 		return err_sys(err, ENOMEM, "image");

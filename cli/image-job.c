@@ -52,7 +52,9 @@ static void end_line(struct job *j, struct job_proc *p)
 		fprintf(j->log, "%s\n", p->text);
 	if (!p->text[0])
 		return;
-	memcpy(p->tail[p->lines++ % JOB_TAIL], p->text, sizeof(p->text));
+	if (!p->closed)
+		memcpy(p->tail[p->lines++ % JOB_TAIL], p->text,
+		       sizeof(p->text));
 	if (p->line)
 		p->line(j, p->text);
 }

@@ -36,7 +36,9 @@ struct job_proc {
 	char text[JOB_LINE_MAX];	/* of an unfinished line */
 	size_t len;
 	char tail[JOB_TAIL][JOB_LINE_MAX];	/* a ring */
-	unsigned int lines;
+	unsigned int lines;	/* that the ring has taken; a line callback may
+				 * reset it */
+	bool closed;		/* the ring takes no more */
 };
 
 struct job {

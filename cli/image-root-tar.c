@@ -130,8 +130,8 @@ static int write_archive(const struct recipe *r, struct apt *apt,
 	if (!a)
 		return err_sys(err, ENOMEM, "%s", path);
 	archive_write_add_filter_none(a);
-	archive_write_set_format_pax_restricted(a);
-	archive_write_set_option(a, "pax", "hdrcharset", "BINARY");
+	/* names are bytes there, of any length */
+	archive_write_set_format_gnutar(a);
 	if (archive_write_open_filename(a, path) != ARCHIVE_OK)
 		rc = err_sys(err, archive_errno(a), "%s", path);
 	else

@@ -23,10 +23,10 @@
 
 struct root {
 	const struct recipe *r;
+	struct job_proc *p;
 	unsigned int packages;	/* to be set up */
 	unsigned int done;
-	unsigned int step;	/* of the recipe's run, from 1 */
-	unsigned int failed;	/* that step failed, with this exit code */
+	unsigned int failed;	/* this step (from 1), with this exit code */
 	int code;
 	int owner;		/* the file whose owner is unknown, -1 */
 };
@@ -68,9 +68,15 @@ static bool package_line(struct job *j, struct root *root, const char *line)
 	return true;
 }
 
+static int first_line(const char *cmd)
+{
+	return (int)MIN(strcspn(cmd, "\n"), (size_t)80);
+}
+
 static void watch(struct job *j, const char *line)
 {
 	struct root *root = j->data;
+	const char *cmd;
 	char text[128];
 	unsigned int n;
 	int code;
@@ -86,18 +92,24 @@ static void watch(struct job *j, const char *line)
 		return;
 	if (sscanf(line, "podflare-step %u", &n) == 1 && n &&
 	    n <= root->r->run.n) {
-		root->step = n;
-		snprintf(text, sizeof(text), "running step %u of %zu: %.80s", n,
-			 root->r->run.n, root->r->run.v[n - 1]);
+		cmd = root->r->run.v[n - 1];
+		snprintf(text, sizeof(text), "running step %u of %zu: %.*s", n,
+			 root->r->run.n, first_line(cmd), cmd);
 		progress_step(&j->progress, text, -1);
+		root->p->lines = 0;
 	}
 	if (sscanf(line, "podflare-failed %u %d", &n, &code) == 2) {
 		root->failed = n;
 		root->code = code;
-	}
-	if (sscanf(line, "podflare-owner %u", &n) == 1 &&
-	    n < root->r->nr_files)
+	} else if (sscanf(line, "podflare-owner %u", &n) == 1 &&
+		   n < root->r->nr_files) {
 		root->owner = (int)n;
+	} else {
+		return;
+	}
+	/* why it failed has been said; what follows is mmdebstrap's own */
+	root->p->lines--;
+	root->p->closed = true;
 }
 
 /* What mmdebstrap's exit status does not say. */
@@ -109,8 +121,9 @@ static int explain(const struct root *root, struct err *err)
 		return -1;
 	if (root->failed && root->failed <= r->run.n)
 		return err_set(err, ERR_FAILED,
-			       "%s: run: step %u (%.120s): exit status %d",
+			       "%s: run: step %u (%.*s): exit status %d",
 			       r->file, root->failed,
+			       first_line(r->run.v[root->failed - 1]),
 			       r->run.v[root->failed - 1], root->code);
 	if (root->owner >= 0)
 		return err_set(err, ERR_FAILED,
@@ -221,6 +234,7 @@ static int run(struct words *w, struct root *root, struct apt *a,
 		return err_sys(err, errno, "pipe");
 	rd = fds[0];
 	wr = fds[1];
+	root->p = &p;
 	fcntl(rd, F_SETPIPE_SZ, (int)MIB);
 	s.fds[0] = in;
 	s.fds[1] = wr;

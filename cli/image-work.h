@@ -17,9 +17,16 @@ struct work {
 #define WORK_INIT { .fd = -1 }
 #define CLEANUP_WORK __attribute__((cleanup(work_close)))
 
-/* Return: 0, or -1 with @err. */
+/* Return: 0, or -1 with @err. Folders that killed builds of this user left are
+ * removed first, and programs that still work in them are ended. */
 int work_open(struct work *w, struct err *err);
 /* Remove all of it. */
 void work_close(struct work *w);
+/* Remove a work folder of this user, which nobody uses, with all in it.
+ * Return: 0, or -1 with @err. */
+int work_remove(const char *path, struct err *err);
+/* Do so with all that are left in @tmp. */
+void work_remove_stale(const char *tmp);
+#define WORK_PREFIX "podflare-build-"
 
 #endif

@@ -134,6 +134,7 @@ libcli_a_SOURCES += \
 	cli/image-unpack.c \
 	cli/image-unpack.h \
 	cli/image-work.c \
+	cli/image-work-stale.c \
 	cli/image-work.h \
 	cli/recipe-parse.c \
 	cli/recipe-yaml.c \

@@ -118,6 +118,7 @@ static int read_packages(struct reader *rd, const struct node *n)
 {
 	const struct recipe_list *l = &rd->r->packages;
 
+	rd->r->packages_line = n->line;
 	if (take_list(rd, n, &rd->r->packages) < 0)
 		return -1;
 	/* never an option, a pattern or a path for apt */

@@ -32,6 +32,7 @@ struct recipe {
 	char *name;
 	char *suite;		/* "bookworm" */
 	struct recipe_list packages;
+	int packages_line;
 	struct recipe_file *files;
 	size_t nr_files;
 	struct recipe_list run;
