@@ -175,14 +175,13 @@ static time_t lists_time(const struct apt *a)
 {
 	CLEANUP_DIR DIR *d = opendir(a->lists);
 	struct dirent *e;
-	time_t newest = 0;
 	struct stat st;
 
 	while (d && (e = readdir(d)))
 		if (strstr(e->d_name, "_Packages") &&
-		    fstatat(dirfd(d), e->d_name, &st, 0) == 0)
-			newest = MAX(newest, st.st_ctime);
-	return newest;
+		    fstat(dirfd(d), &st) == 0)
+			return st.st_mtime;
+	return 0;
 }
 
 /* See image-apt.h. */
@@ -202,6 +201,7 @@ int apt_update(struct apt *a, struct job *j, struct err *err)
 		j->quiet_failures = true;
 	if (job_run(j, update, envp, NULL, err) == 0) {
 		j->quiet_failures = false;
+		utimensat(AT_FDCWD, a->lists, NULL, 0);
 		/* archives that no list knows any more */
 		return job_run(j, clean, envp, NULL, err);
 	}

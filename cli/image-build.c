@@ -222,11 +222,14 @@ static int build_all(struct build *b, struct image_made *o, struct err *err)
 
 static void no_space_hint(const struct build *b, struct err *err)
 {
+	const char *tmp = b->work.path ? b->work.path : "";
+	const char *slash = strrchr(tmp, '/');
+
 	if (err && err->code == ERR_NO_SPACE)
-		err_hint(err, "a build wants 1 to 2 GiB in %s (TMPDIR chooses "
-			 "another place) and 500 MiB in %s",
-			 b->work.path ? b->work.path : "/var/tmp",
-			 b->store.path);
+		err_hint(err, "a build wants 2 GiB in %.*s (TMPDIR chooses "
+			 "another place), 500 MiB in %s and as much in %s",
+			 slash ? (int)(slash - tmp) : 0, tmp, b->store.path,
+			 b->apt.dir ? b->apt.dir : "the cache folder");
 }
 
 static int build(struct build *b, struct globals *g, const char *name,

@@ -243,7 +243,7 @@ static int failed(struct job *j, const struct job_proc *p, struct err *err)
 			err_set(err, ERR_FAILED, "%s: exit status %d", p->name,
 				WEXITSTATUS(p->status));
 	}
-	if (j->log_path)
+	if (j->log_path && (!err || err->code != ERR_NO_SPACE))
 		err_hint(err, "all it said is in %s", j->log_path);
 	return -1;
 }
