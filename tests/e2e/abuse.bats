@@ -22,16 +22,17 @@ teardown_file() {
 @test "the process limit is met, reported and survived" {
 	# A lower limit is met sooner.
 	run --separate-stderr podflare exec --timeout 60s abuse1 sh -c '
+		mkfifo /tmp/f
 		for f in /sys/fs/cgroup/*/pids.max; do
 			cat $f >/tmp/pids.max; echo 40 >$f; done
-		mkfifo /tmp/f; while :; do read x </tmp/f & done'
+		while :; do read x </tmp/f & done'
 	[ "$status" -ne 0 ]
 	stderr_says process
 	podflare --json show abuse1 | jq -e '.guest.fork_fails > 0'
 	podflare exec abuse1 sh -c 'read -r max </tmp/pids.max
 		for f in /sys/fs/cgroup/*/pids.max; do echo $max >$f; done
 		kill -9 -1' || true
-	podflare exec abuse1 sh -c '(true); rm /tmp/f'
+	podflare exec abuse1 sh -c '(true); rm -f /tmp/f'
 }
 
 @test "a full disk is survived and reported" {
@@ -67,7 +68,10 @@ while True:
 @test "a console flood is survived" {
 	podflare exec abuse1 sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i + 1))
 		echo "$i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done >/dev/console'
-	podflare logs abuse1 >log
-	grep -q '^300 x' log
+	# the port sends on when the command has ended
+	flood_has_come() {
+		podflare logs abuse1 >log && grep -q '^300 x' log
+	}
+	wait_until 60 flood_has_come
 	[ "$(wc -c <log)" -le 1100000 ]
 }
