@@ -41,7 +41,7 @@ struct session {
 	bool stdin_open;
 	uint64_t window;	/* bytes of STDIN the guest takes */
 	bool started;
-	bool more;		/* frames are left in the reader */
+	bool more;		/* frames may be left in the reader */
 	bool ended;		/* EXIT came */
 	bool stop;		/* close the stream, end->code is set */
 	uint64_t first_signal_ns;
@@ -179,16 +179,18 @@ static bool output_waits(const struct session *x)
 static int take_frames(struct session *x, struct err *err)
 {
 	struct frame f;
-	int rc = 0;
+	int rc;
 
-	while (!x->ended && !x->stop && !output_waits(x) &&
-	       (rc = frame_next(&x->s->in, &f)) > 0)
-		if (on_frame(x, &f, err) < 0)
+	while (x->more && !x->ended && !x->stop && !output_waits(x)) {
+		rc = frame_next(&x->s->in, &f);
+		if (rc < 0)
+			return err_set(err, ERR_PROTOCOL,
+				       "the sandbox's agent: not a frame");
+		if (rc == 0)
+			x->more = false;
+		else if (on_frame(x, &f, err) < 0)
 			return -1;
-	x->more = rc > 0;
-	if (rc < 0)
-		return err_set(err, ERR_PROTOCOL,
-			       "the sandbox's agent: not a frame");
+	}
 	return 0;
 }
 
@@ -204,6 +206,7 @@ static int on_readable(struct session *x, struct err *err)
 		err_set(err, ERR_GUEST, "the connection to the command broke");
 		return err_hint(err, "`podflare ls` shows the sandbox's state");
 	}
+	x->more = true;
 	return 0;
 }
 
@@ -249,7 +252,7 @@ static int wait_events(struct session *x, struct pollfd *p, struct err *err)
 
 	for (int i = 0; i < P_COUNT; i++)
 		p[i] = (struct pollfd){ .fd = -1 };
-	if (!x->ended && !output_waits(x)) {
+	if (!x->ended && !x->more) {
 		p[P_STREAM].fd = x->s->fd;
 		p[P_STREAM].events = POLLIN;
 	}
@@ -314,7 +317,7 @@ static int loop(struct session *x, struct err *err)
 int session_run(struct stream *s, const struct session_opts *o,
 		struct session_end *end, struct err *err)
 {
-	struct session x = { .s = s, .o = o, .end = end,
+	struct session x = { .s = s, .o = o, .end = end, .more = true,
 			     .stdin_open = o->stdin_open };
 	int flags = fcntl(s->fd, F_GETFL);
 	int rc = 0;

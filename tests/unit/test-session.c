@@ -45,7 +45,9 @@ static void write_script(struct script *s, int fd)
 	close(fd);
 }
 
-/* Output of the session is of no interest: where it was is restored. */
+static int session_stdout = -1;	/* -1: /dev/null */
+
+/* With the session's output out of the way; where ours was is restored. */
 static int run_quietly(struct stream *stream, const struct session_opts *o,
 		       struct session_end *end, struct err *err)
 {
@@ -55,7 +57,7 @@ static int run_quietly(struct stream *stream, const struct session_opts *o,
 	fflush(NULL);
 	out = dup(STDOUT_FILENO);
 	errout = dup(STDERR_FILENO);
-	dup2(null, STDOUT_FILENO);
+	dup2(session_stdout < 0 ? null : session_stdout, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	rc = session_run(stream, o, end, err);
 	dup2(out, STDOUT_FILENO);
@@ -335,6 +337,46 @@ static void stdin_keeps_to_the_window(void **state)
 	frame_reader_free(&r);
 }
 
+/* A session whose stdout is @out, against a script of 4 MB. */
+static pid_t start_writer(int out)
+{
+	static char data[FRAME_DATA_MAX];
+	struct script s = { BUF_INIT };
+	struct session_end end;
+	struct err err;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	say_started(&s);
+	for (int i = 0; i < 64; i++)
+		say(&s, AGENT_STDOUT, data, sizeof(data));
+	say_u32(&s, AGENT_EXIT, AGENT_T_STATUS, 5);
+	session_stdout = out;
+	_exit(play(&s, &end, &err) < 0 ? 99 : end.code);
+}
+
+static void a_slow_reader_gets_all(void **state)
+{
+	static char data[65536];
+	size_t total = 0;
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = start_writer(fds[1]);
+	close(fds[1]);
+	while ((n = read(fds[0], data, sizeof(data))) > 0) {
+		total += (size_t)n;
+		poll(NULL, 0, total % 7 == 0 ? 2 : 0);
+	}
+	assert_int_equal(total, 64 * FRAME_DATA_MAX);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 5);
+	close(fds[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +389,7 @@ int main(void)
 		cmocka_unit_test(the_largest_frames_are_taken),
 		cmocka_unit_test(noise_does_no_harm),
 		cmocka_unit_test(stdin_keeps_to_the_window),
+		cmocka_unit_test(a_slow_reader_gets_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
