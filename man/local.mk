@@ -8,6 +8,8 @@ dist_man_MANS += \
 	man/podflare-doctor.1 \
 	man/podflare-exec.1 \
 	man/podflare-help.1 \
+	man/podflare-image.1 \
+	man/podflare-image.5 \
 	man/podflare-logs.1 \
 	man/podflare-ls.1 \
 	man/podflare-machine.1 \
