@@ -17,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "common/dial.h"
+#include "common/log.h"
 #include "common/path.h"
 
 #define LOG_NAME "podflared.log"
@@ -48,9 +49,37 @@ int daemon_open_log(struct err *err)
 	return 0;
 }
 
-int daemon_lock(struct places *p, struct err *err)
+/* Say who holds it, for the error of the next one. */
+static void sign_lock(int fd)
 {
-	CLEANUP_FD int fd = openat(p->runtime_fd, LOCK_NAME,
+	CLEANUP_FREE char *runtime = path_place(PATH_RUNTIME, NULL, false, NULL);
+
+	/* without the line that error only knows less */
+	if (ftruncate(fd, 0) < 0 ||
+	    dprintf(fd, "%d %s\n", (int)getpid(), runtime ? runtime : "") < 0)
+		log_debug(LOCK_NAME ": %s", strerror(errno));
+}
+
+static int refuse_second(int fd, struct err *err)
+{
+	char line[PATH_MAX + 32];
+	ssize_t n = pread(fd, line, sizeof(line) - 1, 0);
+	int pid = 0, at = 0;
+
+	line[MAX(n, 0)] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "%d %n", &pid, &at) != 1 || pid <= 0 || !line[at])
+		return err_set(err, ERR_EXISTS, "another podflared is running");
+	err_set(err, ERR_EXISTS, "another podflared (process %d) is running",
+		pid);
+	return err_hint(err, "its socket is %.300s/" RUNNER_SOCKET ": set "
+			"XDG_RUNTIME_DIR as it was set there, or end it with "
+			"kill %d; sandboxes go on", line + at, pid);
+}
+
+static int lock_folder(int dirfd, struct err *err)
+{
+	CLEANUP_FD int fd = openat(dirfd, LOCK_NAME,
 				   O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -58,13 +87,26 @@ int daemon_lock(struct places *p, struct err *err)
 	/* a runner that was killed may leave it to a child that has not come
 	 * to its exec yet */
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			sign_lock(fd);
 			return steal_fd(&fd);
+		}
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, errno, LOCK_NAME);
 		poll(NULL, 0, LOCK_PAUSE_MS);
 	}
-	return err_set(err, ERR_EXISTS, "another podflared is running");
+	return refuse_second(fd, err);
+}
+
+int daemon_lock(struct places *p, struct daemon_locks *locks, struct err *err)
+{
+	/* a second one in another runtime folder would end sandboxes whose
+	 * sockets it cannot find */
+	locks->data = lock_folder(p->data_fd, err);
+	if (locks->data < 0)
+		return -1;
+	locks->runtime = lock_folder(p->runtime_fd, err);
+	return locks->runtime < 0 ? -1 : 0;
 }
 
 /* sd_listen_fds(3): one socket, if it is meant for this process. */

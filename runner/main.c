@@ -147,15 +147,14 @@ static void set_bounds(struct runner *r)
 }
 
 /* Everything up to where clients can be served. */
-static int start(struct runner *r, struct signals *sig, int *lock, bool *own,
-		 struct err *err)
+static int start(struct runner *r, struct signals *sig,
+		 struct daemon_locks *locks, bool *own, struct err *err)
 {
 	int fd;
 
 	if (loop_init(&r->loop, err) < 0 || places_open(&r->places, err) < 0)
 		return -1;
-	*lock = daemon_lock(&r->places, err);
-	if (*lock < 0 || set_up_signals(sig, r, err) < 0 ||
+	if (daemon_lock(&r->places, locks, err) < 0 || set_up_signals(sig, r, err) < 0 ||
 	    work_init(&r->work, &r->loop, err) < 0)
 		return -1;
 	places_boot_id(r->boot_id, sizeof(r->boot_id));
@@ -207,7 +206,8 @@ int main(int argc, char **argv)
 	struct signals sig = { .watch.fd = -1 };
 	struct options opt = { .foreground = false };
 	struct err err = ERR_INIT;
-	int rc = parse_options(argc, argv, &opt), lock = -1;
+	struct daemon_locks locks = { -1, -1 };
+	int rc = parse_options(argc, argv, &opt);
 	bool own = false;
 
 	if (rc >= 0)
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 	r.started_ns = now_ns();
 	set_bounds(&r);
 	if ((!opt.foreground && daemon_open_log(&err) < 0) ||
-	    start(&r, &sig, &lock, &own, &err) < 0) {
+	    start(&r, &sig, &locks, &own, &err) < 0) {
 		log_error("%s", err.msg);
 		daemon_report(&err);
 		return 1;

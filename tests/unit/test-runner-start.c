@@ -54,6 +54,31 @@ static void test_second_runner_is_refused(void **state)
 	call_ok("runner.info", NULL);
 }
 
+/* As from cron, where XDG_RUNTIME_DIR is not set: it must not take up, and end,
+ * the sandboxes of the one that runs. */
+static void test_second_runner_in_another_runtime_folder(void **state)
+{
+	pid_t first = host_runner;
+	char pid[24], *line;
+
+	call_ok("sandbox.create", json_pack("{s:s}", "name", "kept"));
+	assert_int_equal(mkdir(host_path("other"), 0700), 0);
+	setenv("XDG_RUNTIME_DIR", host_path("other"), 1);
+	line = host_start();
+	if (!line)
+		host_end(SIGTERM);
+	setenv("XDG_RUNTIME_DIR", host_path("runtime"), 1);
+	host_runner = first;
+	assert_non_null(line);
+	assert_non_null(strstr(line, "error exists "));
+	assert_non_null(strstr(line, host_path("runtime/podflare")));
+	snprintf(pid, sizeof(pid), "kill %d;", (int)first);
+	assert_non_null(strstr(line, pid));
+	free(line);
+	assert_true(sandbox_is("kept", "running"));
+	call_ok("sandbox.rm", by_name("kept"));
+}
+
 static void test_no_kvm_device(void **state)
 {
 	json_t *e;
@@ -237,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_second_runner_is_refused),
+		cmocka_unit_test(test_second_runner_in_another_runtime_folder),
 		cmocka_unit_test(test_no_kvm_device),
 		cmocka_unit_test(test_info_tells_about_kvm),
 		cmocka_unit_test(test_kvm_permission),
