@@ -337,10 +337,12 @@ static void stdin_keeps_to_the_window(void **state)
 	frame_reader_free(&r);
 }
 
-/* A session whose stdout is @out, against a script of 4 MB. */
-static pid_t start_writer(int out)
+#define SMALL 1000	/* so that the reader of frames holds many */
+
+/* A session whose stdout is @out, against @frames small frames. */
+static pid_t start_writer(int out, int frames)
 {
-	static char data[FRAME_DATA_MAX];
+	static char data[SMALL];
 	struct script s = { BUF_INIT };
 	struct session_end end;
 	struct err err;
@@ -349,14 +351,14 @@ static pid_t start_writer(int out)
 	if (pid)
 		return pid;
 	say_started(&s);
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < frames; i++)
 		say(&s, AGENT_STDOUT, data, sizeof(data));
 	say_u32(&s, AGENT_EXIT, AGENT_T_STATUS, 5);
 	session_stdout = out;
 	_exit(play(&s, &end, &err) < 0 ? 99 : end.code);
 }
 
-static void a_slow_reader_gets_all(void **state)
+static void read_slowly(int frames)
 {
 	static char data[65536];
 	size_t total = 0;
@@ -365,16 +367,25 @@ static void a_slow_reader_gets_all(void **state)
 	pid_t pid;
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = start_writer(fds[1]);
+	pid = start_writer(fds[1], frames);
 	close(fds[1]);
+	/* pipe and waiting output are full, and the stream has ended */
+	poll(NULL, 0, 100);
 	while ((n = read(fds[0], data, sizeof(data))) > 0) {
 		total += (size_t)n;
-		poll(NULL, 0, total % 7 == 0 ? 2 : 0);
+		poll(NULL, 0, 2);
 	}
-	assert_int_equal(total, 64 * FRAME_DATA_MAX);
+	assert_int_equal(total, SMALL * frames);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), 5);
 	close(fds[0]);
+}
+
+static void a_slow_reader_gets_all(void **state)
+{
+	for (int frames = 300; frames < 500; frames += 25)
+		read_slowly(frames);
+	read_slowly(3000);
 }
 
 int main(void)
