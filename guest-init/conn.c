@@ -125,12 +125,11 @@ static void read_in(struct conn *c)
 		c->ops->frame(c, &f);
 	}
 	if (rc < 0) {
-		const struct conn_ops *ops = c->ops;
-
 		err_set(&err, ERR_PROTOCOL, "malformed frame");
+		/* its user first: conn_fail() parts the two */
+		if (c->ops && c->ops->gone)
+			c->ops->gone(c);
 		conn_fail(c, &err);
-		if (ops && ops->gone)
-			ops->gone(c);
 	}
 }
 

@@ -289,6 +289,32 @@ static void malformed_frames_are_refused(void **state)
 	reply_free(&reply);
 }
 
+/* A reserved byte is set. */
+static void a_malformed_frame_hangs_its_command_up(void **state)
+{
+	const uint8_t junk[FRAME_HEADER] = { [4] = AGENT_STDIN, [5] = 1 };
+	struct rig *r = *state;
+	char script[256];
+	struct reply reply;
+	int fd;
+
+	snprintf(script, sizeof(script), "trap 'touch %s; exit' HUP; touch %s; "
+		 "while :; do sleep 0.1; done", rig_path(r, "hup2"),
+		 rig_path(r, "ready2"));
+	fd = rig_start_sh(r, script, AGENT_EXEC_STDIN);
+	assert_true(rig_wait_file(rig_path(r, "ready2"), true));
+	assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
+	rig_collect(fd, NULL, &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	assert_int_equal(reply.code, ERR_PROTOCOL);
+	reply_free(&reply);
+	close(fd);
+	assert_true(rig_wait_file(rig_path(r, "hup2"), true));
+	rig_sh(r, "echo alive", &reply);
+	assert_string_equal(buf_str(&reply.out), "alive\n");
+	reply_free(&reply);
+}
+
 static void a_stream_that_ends_early_is_forgotten(void **state)
 {
 	struct reply reply;
@@ -324,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_command_that_ignores_the_hangup_is_killed),
 		cmocka_unit_test(unknown_frames_are_refused),
 		cmocka_unit_test(malformed_frames_are_refused),
+		cmocka_unit_test(a_malformed_frame_hangs_its_command_up),
 		cmocka_unit_test(a_stream_that_ends_early_is_forgotten),
 	};
 
