@@ -271,10 +271,11 @@ static int open_archives(struct base *b)
 
 static int start_squash(struct base *b, const char *path)
 {
-	/* sqfstar reads no compressor options; mksquashfs takes them */
+	/* sqfstar reads no compressor options; mksquashfs takes them. With an
+	 * export table overlayfs keeps inode numbers over a copy-up. */
 	const char *const argv[] = { "mksquashfs", "-", path, "-tar", "-comp",
 		"lz4", "-b", "128K", "-noappend", "-quiet", "-no-progress",
-		"-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
+		"-exports", "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
 		NULL };
 	struct proc_spawn s = { .argv = argv };
 	CLEANUP_FD int rd = -1;
