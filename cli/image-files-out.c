@@ -82,6 +82,37 @@ int files_put(struct archive *a, const char *path, unsigned int mode,
 	return len ? tar_data(&t.sink, data, len, err) : 0;
 }
 
+struct path_sink {
+	struct files_sink sink;
+	struct buf *out;
+};
+
+static int path_begin(struct files_sink *s, const char *path, unsigned int mode,
+		      uint64_t size, const char *link, struct err *err)
+{
+	struct path_sink *p = container_of(s, struct path_sink, sink);
+
+	if (buf_append(p->out, "/", 1) < 0 ||
+	    buf_append(p->out, path, strlen(path) + 1) < 0)
+		return err_sys(err, errno, "files");
+	return 0;
+}
+
+static int path_data(struct files_sink *s, const void *data, size_t len,
+		     struct err *err)
+{
+	return 0;
+}
+
+/* See image-files.h. */
+int files_paths(const struct recipe *r, size_t i, struct buf *out,
+		struct err *err)
+{
+	struct path_sink p = { .sink = { path_begin, path_data }, .out = out };
+
+	return files_walk_one(r, i, &p.sink, err);
+}
+
 static int digest_begin(struct files_sink *s, const char *path,
 			unsigned int mode, uint64_t size, const char *link,
 			struct err *err)

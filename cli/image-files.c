@@ -88,8 +88,8 @@ static int walk_dir(struct walk *w, int fd, const char *dest, int depth)
 	if (depth == DEPTH_MAX)
 		rc = failed(w, ELOOP, dest);
 	for (int i = 0; i < n; i++) {
-		if (rc == 0 && snprintf(path, sizeof(path), "%s/%s", dest,
-					names[i]->d_name) >=
+		if (rc == 0 && snprintf(path, sizeof(path), "%s%s%s", dest,
+					*dest ? "/" : "", names[i]->d_name) >=
 				       (int)sizeof(path))
 			rc = failed(w, ENAMETOOLONG, dest);
 		if (rc == 0)
@@ -122,8 +122,9 @@ static int walk_node(struct walk *w, int dirfd, const char *name,
 		return failed(w, errno, name);
 	mode = st.st_mode & 0777;
 	if (S_ISDIR(st.st_mode)) {
-		/* the topmost may be one of the image's own, like /etc */
-		if (depth && w->sink->begin(w->sink, dest, S_IFDIR | mode, 0,
+		/* "src/" means what is in it: the image may have the folder */
+		if ((depth || w->f->src[strlen(w->f->src) - 1] != '/') &&
+		    w->sink->begin(w->sink, dest, S_IFDIR | mode, 0,
 					    NULL, w->err) < 0)
 			return -1;
 		return walk_dir(w, fd, dest, depth);
@@ -137,16 +138,21 @@ static int walk_node(struct walk *w, int dirfd, const char *name,
 }
 
 /* See image-files.h. */
+int files_walk_one(const struct recipe *r, size_t i, struct files_sink *sink,
+		   struct err *err)
+{
+	struct walk w = { .r = r, .f = &r->files[i], .sink = sink, .err = err };
+	const char *dest = w.f->dest + strspn(w.f->dest, "/");
+
+	return walk_node(&w, AT_FDCWD, w.f->src, dest, 0);
+}
+
+/* See image-files.h. */
 int files_walk(const struct recipe *r, struct files_sink *sink,
 	       struct err *err)
 {
-	for (size_t i = 0; i < r->nr_files; i++) {
-		struct walk w = { .r = r, .f = &r->files[i], .sink = sink,
-				  .err = err };
-		const char *dest = w.f->dest + strspn(w.f->dest, "/");
-
-		if (walk_node(&w, AT_FDCWD, w.f->src, dest, 0) < 0)
+	for (size_t i = 0; i < r->nr_files; i++)
+		if (files_walk_one(r, i, sink, err) < 0)
 			return -1;
-	}
 	return 0;
 }

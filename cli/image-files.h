@@ -21,6 +21,12 @@ struct files_sink {
  * Return: 0, or -1 with @err ("FILE:LINE: files: ..."). */
 int files_walk(const struct recipe *r, struct files_sink *sink,
 	       struct err *err);
+/* Only the @i-th item of the recipe's files. */
+int files_walk_one(const struct recipe *r, size_t i, struct files_sink *sink,
+		   struct err *err);
+/* Append the paths ("/etc/x") of the @i-th item, each with a NUL behind it. */
+int files_paths(const struct recipe *r, size_t i, struct buf *out,
+		struct err *err);
 /* Write them into an open tar archive, owned by root. */
 int files_archive(const struct recipe *r, struct archive *a, struct err *err);
 /* One small file into an open tar archive, owned by root. */

@@ -36,12 +36,11 @@ static void put_owners(const struct recipe *r, struct buf *out)
 	for (size_t i = 0; i < r->nr_files; i++) {
 		if (!r->files[i].owner)
 			continue;
-		buf_printf(out, "chown -hR -- ");
+		buf_printf(out, "xargs -0 chown -h -- ");
 		root_quote(out, r->files[i].owner);
-		buf_printf(out, " ");
-		root_quote(out, r->files[i].dest);
-		buf_printf(out, " || { echo 'podflare-owner %zu' >&2; "
-			   "exit 1; }\n", i);
+		buf_printf(out, " </" BUILD_DIR "/owner-%zu || "
+			   "{ echo 'podflare-owner %zu' >&2; exit 1; }\n", i,
+			   i);
 	}
 }
 
@@ -97,6 +96,19 @@ static int put_setup(struct apt *apt, struct archive *a, struct err *err)
 	return put_text(a, "etc/apt/apt.conf.d/98podflare", &apt->fetch, err);
 }
 
+/* What an item of files became: its owner gets these and nothing else. */
+static int put_paths(const struct recipe *r, size_t i, struct archive *a,
+		     struct err *err)
+{
+	CLEANUP_BUF struct buf paths = BUF_INIT;
+	char name[64];
+
+	snprintf(name, sizeof(name), BUILD_DIR "/owner-%zu", i);
+	if (files_paths(r, i, &paths, err) < 0)
+		return -1;
+	return put_text(a, name, &paths, err);
+}
+
 static int put_steps(const struct recipe *r, struct apt *apt,
 		     struct archive *a, struct err *err)
 {
@@ -117,6 +129,9 @@ static int put_steps(const struct recipe *r, struct apt *apt,
 			      strlen(r->run.v[i]), err) < 0)
 			return -1;
 	}
+	for (size_t i = 0; i < r->nr_files; i++)
+		if (r->files[i].owner && put_paths(r, i, a, err) < 0)
+			return -1;
 	root_put_script(r, &script);
 	return put_text(a, BUILD_DIR "/steps", &script, err);
 }

@@ -224,17 +224,23 @@ static int finish_file(struct reader *rd, const struct node *n)
 {
 	struct recipe_file *f = rd->f;
 	const char *base;
+	size_t n_dest;
 	char *dest;
 
 	if (!f->src || !f->dest)
 		return node_error(rd->file, n->line, rd->err,
 				  "files: \"%s\" is missing",
 				  f->src ? "dest" : "src");
-	if (f->dest[strlen(f->dest) - 1] != '/')
+	n_dest = strlen(f->dest);
+	if (f->dest[n_dest - 1] != '/')
 		return 0;
 	base = strrchr(f->src, '/');
-	if (asprintf(&dest, "%s%s", f->dest, base ? base + 1 : f->src) < 0)
+	base = base ? base + 1 : f->src;
+	if (asprintf(&dest, "%s%s", f->dest, base) < 0)
 		return err_sys(rd->err, ENOMEM, "%s", rd->file);
+	/* "src/" is what is in it, and goes right there */
+	while (!*base && n_dest && dest[n_dest - 1] == '/')
+		dest[--n_dest] = '\0';
 	free(f->dest);
 	f->dest = dest;
 	return 0;
