@@ -76,11 +76,11 @@ ssize_t fdpass_recv(int sock, void *data, size_t len, int *fds, size_t *nfds)
 			flags |= MSG_CTRUNC;
 		}
 	}
-	if (flags) {
+	if (flags || n == 0) {
 		for (size_t i = 0; i < got; i++)
 			close(fds[i]);
 		errno = EMSGSIZE;
-		return -1;
+		return flags ? -1 : 0;
 	}
 	*nfds = got;
 	return n;

@@ -15,7 +15,8 @@ ssize_t fdpass_send(int sock, const void *data, size_t len, const int *fds,
 		    size_t nfds);
 /* One recvmsg(2) with MSG_CMSG_CLOEXEC. @nfds: in: room in @fds, out: how many
  * came; they are the caller's. A truncated message (data or fds) closes what
- * came and fails with EMSGSIZE. Return: as recvmsg(2). */
+ * came and fails with EMSGSIZE. Descriptors of an empty message, which looks
+ * like the stream's end, are closed. Return: as recvmsg(2). */
 ssize_t fdpass_recv(int sock, void *data, size_t len, int *fds, size_t *nfds);
 /* Return: 0 when the peer of this Unix socket runs as our own user (and, if
  * @pid is not NULL, its pid), -1 with @err otherwise. */

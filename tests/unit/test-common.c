@@ -166,6 +166,26 @@ static void descriptors_pass_and_extra_ones_are_closed(void **state)
 	close(sp[1]);
 }
 
+/* To the receiver it is the end of the stream, which has no descriptors. */
+static void descriptors_of_an_empty_message_are_closed(void **state)
+{
+	int sp[2], pipes[2], got[2];
+	size_t n = ARRAY_SIZE(got);
+	char c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sp), 0);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(fdpass_send(sp[0], "", 0, &pipes[1], 1), 0);
+	assert_int_equal(fdpass_recv(sp[1], &c, 1, got, &n), 0);
+	assert_int_equal(n, 0);
+	close(pipes[1]);
+	fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+	assert_int_equal(read(pipes[0], &c, 1), 0);
+	close(pipes[0]);
+	close(sp[0]);
+	close(sp[1]);
+}
+
 struct fixture {
 	struct loop loop;
 	struct loop_watch a, b;
@@ -299,6 +319,7 @@ int main(void)
 		TMP_TEST(runtime_dir_open_to_others_is_refused),
 		TMP_TEST(socket_in_a_deep_folder_can_be_reached),
 		cmocka_unit_test(descriptors_pass_and_extra_ones_are_closed),
+		cmocka_unit_test(descriptors_of_an_empty_message_are_closed),
 		cmocka_unit_test(loop_drops_events_of_a_removed_watch),
 		cmocka_unit_test(loop_fires_timers_in_order),
 		cmocka_unit_test(spawn_reports_a_program_that_does_not_exist),
