@@ -14,6 +14,8 @@
 
 #define SESSIONS_MAX 1024
 #define ARGS_MAX 256		/* of a session, more are left out */
+#define ARGS_BUDGET (64 * 1024)	/* bytes of all sessions', more are left out */
+#define ARG_COST 4		/* quotes, comma */
 #define TEXT_MAX 4096		/* bytes of one text, more are cut */
 
 static json_t *clean_text(const struct tlv *t)
@@ -39,14 +41,16 @@ static json_t *malformed(json_t *partial, struct err *err)
 	return NULL;
 }
 
-static void session_value(json_t *s, const struct tlv *t)
+static void session_value(json_t *s, const struct tlv *t, size_t *args)
 {
 	json_t *cmd = json_object_get(s, "cmd");
 
 	if (t->tag == AGENT_T_PID) {
 		json_object_set_new(s, "pid", number(t));
-	} else if (t->tag == AGENT_T_ARG && json_array_size(cmd) < ARGS_MAX) {
-		json_array_append_new(cmd, clean_text(t));
+	} else if (t->tag == AGENT_T_ARG) {
+		*args += MIN(t->len, TEXT_MAX) + ARG_COST;
+		if (*args <= ARGS_BUDGET && json_array_size(cmd) < ARGS_MAX)
+			json_array_append_new(cmd, clean_text(t));
 	} else if (t->tag == AGENT_T_STATUS) {
 		json_object_set_new(s, "running", json_false());
 		json_object_set_new(s, "exit_code", number(t));
@@ -57,7 +61,7 @@ json_t *agent_get_sessions(const uint8_t *values, size_t len, struct err *err)
 {
 	json_t *list = json_array(), *s = NULL;
 	struct tlv t;
-	size_t pos = 0;
+	size_t pos = 0, args = 0;
 	int rc;
 
 	while ((rc = tlv_next(values, len, &pos, &t)) > 0) {
@@ -69,7 +73,7 @@ json_t *agent_get_sessions(const uint8_t *values, size_t len, struct err *err)
 				      1, "exit_code");
 			json_array_append_new(list, s);
 		} else if (s) {
-			session_value(s, &t);
+			session_value(s, &t, &args);
 		}
 	}
 	return rc < 0 ? malformed(list, err) : list;

@@ -10,16 +10,38 @@
 #include "runner/param.h"
 #include "runner/text.h"
 
+#define LIST_BUDGET (384 * 1024)	/* of 1 MiB, for whole elements */
 #define LOG_BUDGET (480 * 1024)	/* of each log in a reply of 1 MiB at most */
+
+/* One element; what is long is left to sandbox.show once @used bytes are many,
+ * as all have to fit one line. */
+static json_t *list_item(struct sandbox *sb, size_t *used)
+{
+	static const char *const longer[] = { "env", "labels", "origin",
+					      "reason" };
+	json_t *o = sandbox_to_json(sb);
+	size_t size;
+
+	json_object_del(o, "console_tail");
+	size = json_dumpb(o, NULL, 0, JSON_COMPACT);
+	if (*used + size <= LIST_BUDGET) {
+		*used += size;
+		return o;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(longer); i++)
+		json_object_del(o, longer[i]);
+	return o;
+}
 
 void method_sandbox_list(struct request *rq)
 {
 	json_t *list = json_array();
 	struct sandbox *sb;
+	size_t used = 0;
 
 	TAILQ_FOREACH(sb, &rq->runner->sandboxes, link)
 		if (sb->state != SB_REMOVING)
-			json_array_append_new(list, sandbox_to_json(sb));
+			json_array_append_new(list, list_item(sb, &used));
 	request_done(rq, json_pack("{s:o}", "sandboxes", list));
 }
 

@@ -4,7 +4,8 @@
  *
  * The sandbox's name, which HELLO brings, says how: "hello-HOW" lies in the
  * answer to HELLO, "lie-HOW" in every later one; HOW is proto, type, huge, tlv,
- * silent, close or error.
+ * silent, close or error.  "long-sessions" has as many and as long ones as fit
+ * a frame.
  */
 #include "tests/fake/fake-agent.h"
 
@@ -111,6 +112,17 @@ static void started(int fd)
 	answer(fd, AGENT_STARTED, &b);
 }
 
+static void long_sessions(struct buf *b)
+{
+	char arg[4001] = "";
+
+	memset(arg, '"', sizeof(arg) - 1);
+	for (uint32_t i = 1; i <= 250; i++) {
+		tlv_put_u32(b, AGENT_T_SESSION, i);
+		tlv_put_str(b, AGENT_T_ARG, arg);
+	}
+}
+
 /* The "program" is cat: STDIN comes back as STDOUT; otherwise every value of
  * the request is told on STDOUT and it ends with 7. */
 static void exec(struct frame_reader *in, int fd, const struct frame *req)
@@ -173,6 +185,10 @@ static void handle(struct frame_reader *in, int fd, const struct frame *f)
 		stat_path(fd, f);
 		return;
 	case AGENT_SESSIONS:
+		if (!strcmp(hostname, "long-sessions")) {
+			long_sessions(&b);
+			break;
+		}
 		tlv_put_u32(&b, AGENT_T_SESSION, 3);
 		tlv_put_u32(&b, AGENT_T_PID, 33);
 		tlv_put_str(&b, AGENT_T_ARG, "sleep");

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/jsonrpc.h"
 #include "tests/unit/runner-host.h"
 #include "tests/unit/unit.h"
 
@@ -183,6 +184,26 @@ static void test_values_from_the_guest_are_clean(void **state)
 	call_ok("sandbox.rm", by_name("g"));
 }
 
+static void test_long_sessions_fit_a_line(void **state)
+{
+	struct conn c;
+	json_t *v;
+
+	call_ok("sandbox.create", json_pack("{s:s}", "name", "long-sessions"));
+	conn_open(&c, false);
+	v = conn_ok(&c, "exec.list", by_name("long-sessions"));
+	assert_in_range(json_dumpb(v, NULL, 0, JSON_COMPACT), 1,
+			JSONRPC_LINE_MAX - 100);
+	assert_int_equal(json_array_size(json_object_get(v, "sessions")), 250);
+	json_decref(v);
+	v = conn_ok(&c, "sandbox.show", by_name("long-sessions"));
+	assert_in_range(json_dumpb(v, NULL, 0, JSON_COMPACT), 1,
+			JSONRPC_LINE_MAX - 100);
+	json_decref(v);
+	conn_close(&c);
+	call_ok("sandbox.rm", by_name("long-sessions"));
+}
+
 static void test_silent_agent_has_a_deadline(void **state)
 {
 	/* the boot's 4 s became the calls' 15 s: too long for a test */
@@ -286,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_lying_hello),
 		cmocka_unit_test(test_lying_agent),
 		cmocka_unit_test(test_values_from_the_guest_are_clean),
+		cmocka_unit_test(test_long_sessions_fit_a_line),
 		cmocka_unit_test(test_silent_agent_has_a_deadline),
 		cmocka_unit_test(test_stop_leaves_sandboxes),
 		cmocka_unit_test(test_runner_killed_while_it_creates),

@@ -13,6 +13,7 @@
 #include "common/agent.h"
 #include "common/frame.h"
 #include "common/tlv.h"
+#include "common/jsonrpc.h"
 #include "tests/unit/runner-host.h"
 #include "tests/unit/unit.h"
 
@@ -317,11 +318,50 @@ static void test_a_hundred_at_once(void **state)
 	assert_int_equal(host_vmms(), 0);
 }
 
+/* A reply is one line of at most JSONRPC_LINE_MAX, whatever it lists. */
+static void test_long_list_fits_a_line(void **state)
+{
+	struct conn c;
+	char *value = calloc(1, 60001), name[16];
+	json_t *r, *list, *sb;
+	size_t i;
+
+	assert_non_null(value);
+	memset(value, 'v', 60000);
+	conn_open(&c, false);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%zu", i);
+		json_decref(conn_ok(&c, "sandbox.create",
+				    json_pack("{s:s, s:{s:s}}", "name", name,
+					      "env", "V", value)));
+	}
+	r = conn_ok(&c, "sandbox.list", NULL);
+	assert_in_range(json_dumpb(r, NULL, 0, JSON_COMPACT), 1,
+			JSONRPC_LINE_MAX - 100);
+	list = json_object_get(r, "sandboxes");
+	assert_int_equal(json_array_size(list), 20);
+	json_array_foreach(list, i, sb)
+		assert_string_equal(json_string_value(json_object_get(
+					    sb, "state")), "running");
+	assert_non_null(json_object_get(json_array_get(list, 0), "env"));
+	json_decref(r);
+	r = conn_ok(&c, "sandbox.show", by_name("n19"));
+	assert_non_null(json_object_get(json_object_get(r, "env"), "V"));
+	json_decref(r);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%zu", i);
+		json_decref(conn_ok(&c, "sandbox.rm", by_name(name)));
+	}
+	conn_close(&c);
+	free(value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create_shows_what_it_made),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_long_list_fits_a_line),
 		cmocka_unit_test(test_exec_merges_environments),
 		cmocka_unit_test(
 			test_exec_request_larger_than_the_socket_buffer),
