@@ -107,7 +107,7 @@ int care_start(struct host *h, struct err *err)
 	c->host = h;
 	c->watch = (struct loop_watch){ .fd = -1, .cb = on_answer };
 	c->timer.cb = on_timer;
-	c->qmp = path_connect_unix(h->dirfd, HOST_QMP_SOCKET, SOCK_STREAM, err);
+	c->qmp = host_qemu_connect(h, HOST_QMP_SOCKET, err);
 	c->dir = path_place(PATH_DATA, "machine", false, err);
 	if (c->qmp < 0 || !c->dir)
 		return -1;

@@ -81,8 +81,7 @@ int console_open(struct host *h, struct err *err)
 	c->loop = &h->loop;
 	c->watch = (struct loop_watch){ .fd = -1, .cb = on_console };
 	c->file = -1;
-	c->sock = path_connect_unix(h->dirfd, HOST_CONSOLE_SOCKET, SOCK_STREAM,
-				    err);
+	c->sock = host_qemu_connect(h, HOST_CONSOLE_SOCKET, err);
 	c->path = host_log_path("console.log", err);
 	if (c->sock < 0 || !c->path)
 		return -1;

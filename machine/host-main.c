@@ -30,7 +30,6 @@
 #include "machine/relay.h"
 
 #define BOOT_MS 180000		/* a slow host boots in 10 s */
-#define SOCKET_MS 10000		/* until QEMU listens */
 #define STOP_MS 60000		/* after SIGTERM */
 #define ENDED "ended"		/* file: why, when it was not asked for */
 
@@ -182,26 +181,6 @@ static void on_boot_late(struct loop_timer *t)
 	undo_start(h);
 }
 
-/* QEMU makes its sockets while it starts. Return: 0, or -1 with @err. */
-static int connect_mux(struct host *h, struct err *err)
-{
-	const struct timespec tick = { 0, 10 * 1000000 };
-	char last[256];
-
-	for (int ms = 0; ms < SOCKET_MS; ms += 10) {
-		h->mux_fd = path_connect_unix(h->dirfd, HOST_MUX_SOCKET,
-					      SOCK_STREAM, NULL);
-		if (h->mux_fd >= 0)
-			return 0;
-		if (proc_signal(h->pidfd, 0) < 0 ||
-		    waitpid(h->state.pid, NULL, WNOHANG) > 0)
-			break;
-		nanosleep(&tick, NULL);
-	}
-	return err_set(err, ERR_FAILED, "QEMU did not start: %s",
-		       console_last(h, last, sizeof(last)));
-}
-
 static int watch_signals(struct host *h, struct err *err)
 {
 	sigset_t set;
@@ -227,7 +206,8 @@ static int attach(struct host *h, struct err *err)
 	h->ready_watch.cb = on_ready;
 	h->boot_timer.cb = on_boot_late;
 	h->stop_timer.cb = on_stop_late;
-	if (connect_mux(h, err) < 0 || console_open(h, err) < 0 ||
+	h->mux_fd = host_qemu_connect(h, HOST_MUX_SOCKET, err);
+	if (h->mux_fd < 0 || console_open(h, err) < 0 ||
 	    watch_signals(h, err) < 0)
 		return -1;
 	h->port.down = on_port_down;

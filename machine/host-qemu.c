@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #include "common/proc.h"
 #include "machine/host.h"
 #include "machine/initramfs.h"
+
+#define SOCKET_MS 10000		/* until QEMU listens */
 
 #define QEMU "qemu-system-x86_64"
 #define ARGS_MAX 64
@@ -100,7 +103,6 @@ static int build_args(struct args *a, const struct host *h, const char *qemu,
 	add(a, "-chardev", "socket,id=console,server=on,wait=off,path="
 	    HOST_CONSOLE_SOCKET);
 	add(a, "-serial", "chardev:console");
-	/* made in this order: when the last one is there, all are */
 	add(a, "-chardev", "socket,id=mux,server=on,wait=off,path="
 	    HOST_MUX_SOCKET);
 	add(a, "-device", "virtserialport,chardev=mux,name=podflare");
@@ -209,4 +211,23 @@ int host_qemu_start(struct host *h, struct err *err)
 	}
 	host_progress(h, "starting the emulated machine");
 	return 0;
+}
+
+int host_qemu_connect(struct host *h, const char *name, struct err *err)
+{
+	const struct timespec tick = { 0, 10 * 1000000 };
+	char last[256];
+	int fd;
+
+	for (int ms = 0; ms < SOCKET_MS; ms += 10) {
+		fd = path_connect_unix(h->dirfd, name, SOCK_STREAM, NULL);
+		if (fd >= 0)
+			return fd;
+		if (proc_signal(h->pidfd, 0) < 0 ||
+		    waitpid(h->state.pid, NULL, WNOHANG) > 0)
+			break;
+		nanosleep(&tick, NULL);
+	}
+	return err_set(err, ERR_FAILED, "QEMU did not start: %s",
+		       console_last(h, last, sizeof(last)));
 }

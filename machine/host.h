@@ -74,6 +74,9 @@ int host_memory(uint64_t want, uint64_t *bytes, struct err *err);
 char *host_disk(struct err *err);
 /* Start QEMU and fill in h->state, h->pidfd. Return: 0, or -1 with @err. */
 int host_qemu_start(struct host *h, struct err *err);
+/* One of QEMU's sockets in the runtime folder, once QEMU listens there: it
+ * makes them while it starts. Return: fd, or -1 with @err. */
+int host_qemu_connect(struct host *h, const char *name, struct err *err);
 /* A log's path in the state folder, cut when it is too long. */
 char *host_log_path(const char *name, struct err *err);
 
