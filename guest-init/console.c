@@ -19,8 +19,6 @@
 #include "guest-init/pty.h"
 #include "guest-init/spawn.h"
 
-#define PORT "/dev/ttyS0"
-
 static void wait_for_enter(struct console *c);
 
 static void on_shell_ended(struct agent_child *child, int wstatus)
@@ -47,8 +45,8 @@ static int set_line_mode(int fd, tcflag_t echo)
 	return tcsetattr(fd, TCSANOW, &tio);
 }
 
-static void run_shell(void) __attribute__((noreturn));
-static void run_shell(void)
+static void run_shell(const char *port) __attribute__((noreturn));
+static void run_shell(const char *port)
 {
 	struct environment e = { 0 };
 	struct err err = ERR_INIT;
@@ -57,7 +55,7 @@ static void run_shell(void)
 	int fd;
 
 	setsid();
-	fd = open(PORT, O_RDWR | O_CLOEXEC);
+	fd = open(port, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || pty_attach(fd) < 0)
 		_exit(1);
 	set_line_mode(fd, ECHO);
@@ -80,13 +78,14 @@ static void on_line(struct loop_watch *w, uint32_t events)
 	ssize_t n = read(c->fd, line, sizeof(line));
 	pid_t pid = -1;
 
-	if (n < 0 && errno == EAGAIN)
+	/* an end of file that was typed is no line; the port's hangs up too */
+	if (n < 0 ? errno == EAGAIN : n == 0 && !(events & EPOLLHUP))
 		return;
 	loop_del(&c->agent->loop, w);
 	if (n > 0) {
 		pid = spawn_fork(c->agent->cgroup.own);
 		if (pid == 0)
-			run_shell();
+			run_shell(c->port);
 	}
 	if (pid > 0) {
 		agent_add_child(c->agent, &c->shell, pid);
@@ -101,7 +100,7 @@ static void wait_for_enter(struct console *c)
 {
 	c->watch = (struct loop_watch){ .fd = -1, .cb = on_line };
 	c->shell.ended = on_shell_ended;
-	c->fd = open(PORT, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	c->fd = open(c->port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (c->fd < 0)
 		return;
 	/* unseen, or the shell's prompt would come after an empty line */
@@ -110,8 +109,9 @@ static void wait_for_enter(struct console *c)
 		close(c->fd);
 }
 
-void console_start(struct console *c, struct agent *a)
+void console_start(struct console *c, struct agent *a, const char *port)
 {
 	c->agent = a;
+	c->port = port;
 	wait_for_enter(c);
 }

@@ -7,12 +7,14 @@
 
 struct console {
 	struct agent *agent;
+	const char *port;
 	struct loop_watch watch;	/* armed while there is no shell */
 	struct agent_child shell;
 	int fd;
 };
 
-/* Wait for Enter on the serial port; without a port, do nothing. */
-void console_start(struct console *c, struct agent *a);
+/* Wait for Enter on the serial port; without a port, do nothing.
+ * @param port its device's path, not copied */
+void console_start(struct console *c, struct agent *a, const char *port);
 
 #endif

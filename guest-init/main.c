@@ -27,6 +27,7 @@
 #include "guest-init/system.h"
 
 #define BASE_OPTION "podflare.base="
+#define CONSOLE_PORT "/dev/ttyS0"
 
 struct init {
 	struct agent agent;
@@ -124,7 +125,7 @@ int main(void)
 	    watch_children(&in, &err) < 0 ||
 	    listen_start(&in.listener, &in.agent, &err) < 0)
 		kmsg_die(&err);
-	console_start(&in.console, &in.agent);
+	console_start(&in.console, &in.agent, CONSOLE_PORT);
 	kmsg_line(KMSG_INFO, "the agent listens");
 	while (agent_turn(&in.agent) == 0)
 		continue;

@@ -85,6 +85,12 @@ test_agent_tar_LDADD = $(agent_libs)
 test_agent_tty_SOURCES = tests/unit/test-agent-tty.c $(agent_rig)
 test_agent_tty_CPPFLAGS = $(unit_cppflags)
 test_agent_tty_LDADD = $(agent_libs)
+check_PROGRAMS += test-agent-console
+TESTS += test-agent-console
+test_agent_console_SOURCES = tests/unit/test-agent-console.c \
+	guest-init/console.c tests/unit/unit.h
+test_agent_console_CPPFLAGS = $(unit_cppflags)
+test_agent_console_LDADD = $(agent_libs)
 endif
 
 # machine/
