@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/abuse.bats - fork bomb, full disk and OOM are survived and reported
-# seconds: 100
+# seconds: 80
 load helper
 
 setup_file() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/api.bats - the runner's socket, spoken to by hand
-# seconds: 15
+# seconds: 3
 load helper
 
 hello='{"jsonrpc":"2.0","id":1,"method":"runner.hello","params":{"protocol":1,"version":"0.1.0"}}'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/cli.bats - the command line itself: usage, help, errors
-# seconds: 20
+# seconds: 5
 load helper
 
 @test "no command: usage error" {

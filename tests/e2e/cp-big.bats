@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/cp-big.bats - 64 MiB both ways; many small files
-# seconds: 120
+# seconds: 30
 load helper
 
 setup_file() {

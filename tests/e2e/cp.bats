@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/cp.bats - cp: files, directories, streams, docker cp's rules
-# seconds: 90
+# seconds: 30
 load helper
 
 setup_file() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/create.bats - create, ls, show, logs, rm, and their failures
-# seconds: 100
+# seconds: 45
 load helper
 
 setup_file() {

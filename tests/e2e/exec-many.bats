@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/exec-many.bats - 1,000 commands in one sandbox, none lost
-# seconds: 300
+# seconds: 90
 # timeout: 900
 load helper
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/exec.bats - exec: streams, environment, exit codes, signals
-# seconds: 60
+# seconds: 20
 load helper
 
 setup_file() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/image.bats - images: list, show, remove; broken ones; bad recipes
-# seconds: 90
+# seconds: 45
 load helper
 
 images=${XDG_DATA_HOME:-$HOME/.local/share}/podflare/images

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/machine.bats - the emulated machine, where there is one
-# seconds: 150
+# seconds: 30
 # timeout: 600
 load helper
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/pause.bats - pause, resume, console
-# seconds: 40
+# seconds: 20
 load helper
 
 setup_file() {

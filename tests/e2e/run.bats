@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/run.bats - run: create, exec, remove
-# seconds: 100
+# seconds: 25
 load helper
 
 none_left() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/runner-killed.bats - kill -9 of the runner loses nothing
-# seconds: 180
+# seconds: 25
 # timeout: 700
 load helper
 

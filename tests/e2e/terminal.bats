@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/terminal.bats - a real terminal: shell, Ctrl-C, size, restoring it
-# seconds: 60
+# seconds: 25
 load helper
 
 setup_file() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/twenty.bats - 20 sandboxes at once
-# seconds: 280
+# seconds: 80
 # timeout: 900
 load helper
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/vmm-killed.bats - a VMM that dies takes its own sandbox only
-# seconds: 50
+# seconds: 20
 load helper
 
 setup_file() {
