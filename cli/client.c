@@ -158,13 +158,14 @@ static json_t *receive_line(struct client *c, struct err *err)
 static void show_progress(struct client *c, const json_t *line)
 {
 	const json_t *params = json_object_get(line, "params");
-	const json_t *percent = json_object_get(params, "percent");
 	const char *text = json_string_value(json_object_get(params, "text"));
+	double percent = json_number_value(json_object_get(params, "percent"));
 
+	if (!json_is_number(json_object_get(params, "percent")) ||
+	    !(percent >= 0 && percent <= 100))
+		percent = -1;
 	if (text)
-		progress_step(&c->progress, text,
-			      json_is_number(percent) ?
-				      (int)json_number_value(percent) : -1);
+		progress_step(&c->progress, text, (int)percent);
 }
 
 /* The console's tail that came with an error is kept for main to print. */

@@ -159,13 +159,16 @@ endif
 
 # cli/
 if HAVE_CMOCKA
-cli_tests = test-cp-path test-extract test-opts test-output test-session \
-	test-size
+cli_tests = test-client test-cp-path test-extract test-opts test-output \
+	test-session test-size
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
 cli_test_ldadd = libcli.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
 	$(JANSSON_LIBS) $(YAML_LIBS) $(ARCHIVE_LIBS) $(MD_LIBS)
+test_client_SOURCES = tests/unit/test-client.c
+test_client_CPPFLAGS = $(cli_test_cppflags)
+test_client_LDADD = $(cli_test_ldadd)
 test_cp_path_SOURCES = tests/unit/test-cp-path.c
 test_cp_path_CPPFLAGS = $(cli_test_cppflags)
 test_cp_path_LDADD = $(cli_test_ldadd)
