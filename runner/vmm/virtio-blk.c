@@ -17,7 +17,7 @@
 #define BLK_SIZE_MAX (1024 * 1024)	/* bytes of one segment */
 #define BLK_DISCARD_SECTORS (1u << 22)	/* 2 GiB */
 #define BLK_ZEROES_SECTORS (1u << 16)	/* 32 MiB: may have to be written */
-#define BLK_RANGES_MAX 64		/* in one discard */
+#define BLK_RANGES_MAX 64		/* in one discard; of zeroes: one */
 /* One turn on the loop's thread: then others have theirs. */
 #define BLK_TURN_REQUESTS 64
 #define BLK_TURN_BYTES (8 * MIB)
@@ -65,7 +65,7 @@ static int clear_ranges(struct virtio_blk *b, bool zero,
 	struct virtio_blk_discard_write_zeroes range;
 
 	if (data->len == 0 || data->len % sizeof(range) != 0 ||
-	    data->len / sizeof(range) > BLK_RANGES_MAX)
+	    data->len / sizeof(range) > (zero ? 1 : BLK_RANGES_MAX))
 		return -EINVAL;
 	while (virtq_read(data, &range, sizeof(range)) == sizeof(range)) {
 		uint64_t off, len;
@@ -80,6 +80,8 @@ static int clear_ranges(struct virtio_blk *b, bool zero,
 		len = (uint64_t)range.num_sectors * DISK_SECTOR;
 		if (len == 0)
 			continue;
+		if (zero)
+			b->zeroed += len;
 		rc = zero ? disk->ops->zero(disk, off, len) :
 			    disk->ops->discard(disk, off, len);
 		if (rc < 0)
@@ -141,7 +143,7 @@ static void report_full(struct virtio_blk *b)
 	b->setup.disk_full(b->setup.arg);
 }
 
-/* Serve the popped chain. Return: bytes it moved. */
+/* Serve the popped chain. Return: bytes it moved, or may have had to. */
 static uint64_t serve(struct virtio_blk *b)
 {
 	struct virtq_chain *c = &b->chain;
@@ -157,6 +159,7 @@ static uint64_t serve(struct virtio_blk *b)
 	}
 	in_len = c->in.len;
 	moved = in_len + c->out.len;
+	b->zeroed = 0;
 	rc = execute(b, &h);
 	if (rc == -ENOSPC || rc == -EDQUOT)
 		report_full(b);
@@ -164,7 +167,7 @@ static uint64_t serve(struct virtio_blk *b)
 		  rc == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 	virtq_push(&b->mmio.queues[0], c->head,
 		   rc == 0 ? (uint32_t)in_len + 1 : 1);
-	return moved;
+	return moved + b->zeroed;
 }
 
 static void blk_notify(struct virtio_mmio *d, unsigned int queue)

@@ -22,6 +22,7 @@ struct virtio_blk {
 	struct virtio_blk_setup setup;
 	struct virtio_blk_config config;
 	struct virtq_chain chain;
+	uint64_t zeroed;	/* bytes, by the request in hand */
 	uint64_t full_ns;	/* when disk_full was last called */
 	/* For CTL_STATUS; loop's thread. */
 	uint64_t bytes_read, bytes_written, flushes;

@@ -258,6 +258,8 @@ static void discard_limits_hold(void **state)
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, many, 65),
 			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, many, 64), 0);
+	assert_int_equal(ranges(f, VIRTIO_BLK_T_WRITE_ZEROES, many, 2),
+			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &none, 1), 0);
 	assert_int_equal(ranges(f, VIRTIO_BLK_T_DISCARD, &flags, 1),
 			 VIRTIO_BLK_S_UNSUPP);
@@ -351,6 +353,34 @@ static void many_requests_are_served_in_turns(void **state)
 	assert_int_equal(rig_irqs(&f->rig), 1);
 }
 
+/* Without holes, each of these writes 2 MiB. */
+static void many_zeroes_are_written_in_turns(void **state)
+{
+	struct fixture *f = *state;
+	const struct virtio_blk_discard_write_zeroes r = { 0, 4096, 0 };
+	const struct rig_seg segs[] = {
+		{ f->header, 16, false }, { f->data, sizeof(r), false },
+		{ f->status, 1, true },
+	};
+	struct vring_used_elem e;
+	int served = 0;
+
+	f->raw.no_punch = true;
+	header(f, VIRTIO_BLK_T_WRITE_ZEROES, 0);
+	memcpy(rig_ptr(&f->rig, f->data), &r, sizeof(r));
+	for (int i = 0; i < 8; i++)
+		rig_add(&f->rig, 0, segs, 3);
+	virtio_mmio_kick(&f->blk.mmio, 0);
+	rig_wait(&f->rig, 0);
+	while (rig_used(&f->rig, 0, &e))
+		served++;
+	assert_int_equal(served, 4);
+	rig_run(&f->rig);
+	while (rig_used(&f->rig, 0, &e))
+		served++;
+	assert_int_equal(served, 8);
+}
+
 static void a_full_host_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +439,7 @@ int main(void)
 						setup_ro, teardown),
 		T(requests_without_a_frame_break_the_device),
 		T(many_requests_are_served_in_turns),
+		T(many_zeroes_are_written_in_turns),
 		T(a_full_host_is_told),
 		T(a_failed_flush_is_final),
 		T(fuzz),
