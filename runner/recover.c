@@ -90,6 +90,21 @@ static void complete_removal(struct runner *r, const char *name)
 		remove_leftover(r, name, store_retired_id(name), dirfd);
 }
 
+/* Folders come in any order; listings show the oldest first, as before. */
+static void order_by_age(struct runner *r, struct sandbox *sb)
+{
+	struct sandbox *at;
+
+	TAILQ_REMOVE(&r->sandboxes, sb, link);
+	TAILQ_FOREACH(at, &r->sandboxes, link)
+		if (strcmp(at->created, sb->created) > 0)
+			break;
+	if (at)
+		TAILQ_INSERT_BEFORE(at, sb, link);
+	else
+		TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
+}
+
 static void recover_one(struct runner *r, const char *id)
 {
 	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, id,
@@ -113,6 +128,7 @@ static void recover_one(struct runner *r, const char *id)
 		return;
 	}
 	sb->dirfd = steal_fd(&dirfd);
+	order_by_age(r, sb);
 	if (sb->state == SB_RUNNING)
 		adopt_running(sb);
 	else
