@@ -47,11 +47,11 @@ static bool console_panicked(const struct sandbox *sb)
 static void set_reason(struct sandbox *sb, const char *what,
 		       const char *detail)
 {
-	CLEANUP_BUF struct buf b = BUF_INIT;
+	char text[sizeof(sb->reason) + sizeof(((struct vm_end *)0)->detail)];
 
-	text_put(&b, detail, strlen(detail), TEXT_CLEAN);
-	snprintf(sb->reason, sizeof(sb->reason), "%s%s%s", what,
-		 b.len && *what ? ": " : "", buf_str(&b));
+	snprintf(text, sizeof(text), "%s%s%s", what,
+		 *detail && *what ? ": " : "", detail);
+	text_clean_copy(sb->reason, sizeof(sb->reason), text);
 }
 
 void life_ended(struct sandbox *sb, const struct vm_end *end)
@@ -139,8 +139,7 @@ static void restart_failed(struct restart *rs)
 	struct sandbox *sb = rs->sb;
 
 	if (sb->state == SB_STARTING) {
-		snprintf(sb->reason, sizeof(sb->reason), "%.*s",
-			 (int)sizeof(sb->reason) - 1, rs->err.msg);
+		text_clean_copy(sb->reason, sizeof(sb->reason), rs->err.msg);
 		sandbox_move(sb, SB_EV_ENDED);
 		store_save(sb, NULL, NULL);
 		life_wake(sb, &rs->err);

@@ -68,18 +68,11 @@ static bool before_hello(const struct method *m)
 static json_t *error_reply(json_t *id, const struct err *err, json_t *console)
 {
 	struct err clean = *err;
-	CLEANUP_BUF struct buf b = BUF_INIT;
 	json_t *reply;
 
 	/* messages may quote what a client or guest sent */
-	if (text_put(&b, err->msg, strlen(err->msg), TEXT_CLEAN) == 0)
-		snprintf(clean.msg, sizeof(clean.msg), "%s", buf_str(&b));
+	text_clean_copy(clean.msg, sizeof(clean.msg), err->msg);
 	reply = jsonrpc_error(id, &clean);
-	if (!reply) {
-		/* cut in the middle of a character */
-		clean.msg[0] = '\0';
-		reply = jsonrpc_error(id, &clean);
-	}
 	if (console)
 		json_object_set_new(
 			json_object_get(json_object_get(reply, "error"),

@@ -82,6 +82,21 @@ int text_put(struct buf *out, const void *data, size_t len, int how)
 	return 0;
 }
 
+void text_clean_copy(char *out, size_t size, const char *s)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	size_t n;
+
+	/* as far as it came without memory */
+	(void)text_put(&b, s, strlen(s), TEXT_CLEAN);
+	n = MIN(b.len, size - 1);
+	while (n < b.len && n && (b.data[n] & 0xc0) == 0x80)
+		n--;
+	if (n)
+		memcpy(out, b.data, n);
+	out[n] = '\0';
+}
+
 /* What one byte of text_put()'s output costs inside a JSON string. */
 static size_t json_cost(uint8_t c)
 {

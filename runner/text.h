@@ -15,6 +15,9 @@
 /* Append @len bytes to @out as valid UTF-8 without NUL: what is not becomes
  * U+FFFD. Return: 0, or -1 with errno as buf_append(). */
 int text_put(struct buf *out, const void *data, size_t len, int how);
+/* As text_put() with TEXT_CLEAN, the part of @s that fits @out; cut between
+ * characters, so that it still is a JSON string. */
+void text_clean_copy(char *out, size_t size, const char *s);
 /* The last part of @data that takes at most @budget bytes as a JSON string and
  * (if @lines > 0) has at most @lines lines. Return: a new string, NULL without
  * memory. */

@@ -4,7 +4,7 @@
  *
  * The sandbox's name, which HELLO brings, says how: "hello-HOW" lies in the
  * answer to HELLO, "lie-HOW" in every later one; HOW is proto, type, huge, tlv,
- * silent, close or error.  "long-sessions" has as many and as long ones as fit
+ * silent, close, error or longer (an error).  "long-sessions" has as many and as long ones as fit
  * a frame.
  */
 #include "tests/fake/fake-agent.h"
@@ -68,6 +68,7 @@ static void answer_error(int fd, uint32_t code, const char *msg)
 /* Return: whether an answer, a false one, was given. */
 static bool lie(int fd, const char *how)
 {
+	char text[501] = "";
 	static const uint8_t huge[8] = { 0xff, 0xff, 0xff, 0x7f, AGENT_OK };
 	CLEANUP_BUF struct buf b = BUF_INIT;
 
@@ -87,6 +88,9 @@ static bool lie(int fd, const char *how)
 		return true;
 	} else if (!strcmp(how, "error")) {
 		answer_error(fd, 9999, "\x1b[2Jgot \xff you\n");
+	} else if (!strcmp(how, "longer")) {
+		memset(text, 0xff, sizeof(text) - 1);
+		answer_error(fd, 9999, text);
 	} else {
 		return false;
 	}

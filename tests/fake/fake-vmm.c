@@ -152,6 +152,8 @@ static void serve_console(int fd)
 static void on_message(const union fake_message *m, size_t len, int *fds,
 		       size_t nfds)
 {
+	char bad[250];
+
 	switch (m->h.type) {
 	case CTL_CONFIG:
 		configure(&m->config, fds, nfds);
@@ -161,6 +163,11 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		return;
 	case CTL_PAUSE:
 	case CTL_RESUME:
+		if (is_mode(146)) {
+			memset(bad, 0xff, sizeof(bad) - 1);
+			bad[sizeof(bad) - 1] = '\0';
+			leave(CTL_EXIT_BUG, bad);
+		}
 		state = m->h.type == CTL_PAUSE ? CTL_STATE_PAUSED
 					       : CTL_STATE_RUNNING;
 		reply(m->h.seq, 0, "", -1);

@@ -204,6 +204,37 @@ static void test_long_sessions_fit_a_line(void **state)
 	call_ok("sandbox.rm", by_name("long-sessions"));
 }
 
+static bool has_failed(void *name)
+{
+	return sandbox_is(name, "failed");
+}
+
+/* Bytes that are no text grow when they are replaced, and are cut. */
+static void test_long_bad_texts_are_not_lost(void **state)
+{
+	struct conn c;
+	json_t *e;
+
+	call_ok("sandbox.create", json_pack("{s:s}", "name", "lie-longer"));
+	conn_open(&c, false);
+	e = conn_fail(&c, "exec.list", by_name("lie-longer"), "guest");
+	assert_true(says(e, "sandbox lie-longer: \xef\xbf\xbd"));
+	json_decref(e);
+	conn_close(&c);
+	call_ok("sandbox.rm", by_name("lie-longer"));
+
+	call_ok("sandbox.create", json_pack("{s:s, s:I}", "name", "e",
+					    "memory", MIB_(146)));
+	call_fail("sandbox.pause", by_name("e"), "unavailable");
+	host_wait(has_failed, (void *)"e");
+	assert_non_null(strstr(sandbox_text("e", "reason"), "error in itself"));
+	/* in its meta.json, too */
+	host_end(SIGTERM);
+	assert_null(host_start());
+	assert_non_null(strstr(sandbox_text("e", "reason"), "error in itself"));
+	call_ok("sandbox.rm", by_name("e"));
+}
+
 static void test_silent_agent_has_a_deadline(void **state)
 {
 	/* the boot's 4 s became the calls' 15 s: too long for a test */
@@ -308,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_lying_agent),
 		cmocka_unit_test(test_values_from_the_guest_are_clean),
 		cmocka_unit_test(test_long_sessions_fit_a_line),
+		cmocka_unit_test(test_long_bad_texts_are_not_lost),
 		cmocka_unit_test(test_silent_agent_has_a_deadline),
 		cmocka_unit_test(test_stop_leaves_sandboxes),
 		cmocka_unit_test(test_runner_killed_while_it_creates),
