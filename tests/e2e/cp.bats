@@ -256,7 +256,9 @@ in_guest() {
 }
 
 @test "Ctrl-C during cp leaves no process and the sandbox usable" {
-	env --default-signal=INT podflare cp - cp1:/t/ < <(printf '' ; exec sleep 1000) 2>err &
+	mkfifo in
+	exec 7<>in
+	env --default-signal=INT podflare cp - cp1:/t/ <in 2>err 7>&- &
 	pid=$!
 	# until it takes signals as events
 	wait_until 20 grep -qE '^SigBlk:.*[2367abef]$' "/proc/$pid/status"
