@@ -148,20 +148,31 @@ bool param_bool(const json_t *params, const char *name)
 	return json_is_true(param_get(params, name));
 }
 
+/* "128 MiB", or the number alone. */
+static const char *amount(uint64_t n, char *out, size_t size)
+{
+	bool mib = n >= MIB && n % MIB == 0;
+
+	snprintf(out, size, "%llu%s", (unsigned long long)(mib ? n / MIB : n),
+		 mib ? " MiB" : "");
+	return out;
+}
+
 int param_range(const json_t *params, const char *name, uint64_t min,
 		uint64_t max, uint64_t *out, struct err *err)
 {
 	json_t *v = param_get(params, name);
+	char is[32], from[32], to[32];
 	uint64_t n;
 
 	if (!v)
 		return 0;
 	n = (uint64_t)json_integer_value(v);
 	if (n < min || n > max)
-		return err_set(err, ERR_LIMIT,
-			       "%s %llu: must be from %llu to %llu", name,
-			       (unsigned long long)n, (unsigned long long)min,
-			       (unsigned long long)max);
+		return err_set(err, ERR_USAGE, "%s %s: must be from %s to %s",
+			       name, amount(n, is, sizeof(is)),
+			       amount(min, from, sizeof(from)),
+			       amount(max, to, sizeof(to)));
 	*out = n;
 	return 0;
 }

@@ -25,7 +25,7 @@ bool param_bool(const json_t *params, const char *name);
 /* Return: the value, NULL when absent. */
 json_t *param_get(const json_t *params, const char *name);
 /* An integer in [@min, @max]. Return: 0 with *@out untouched when absent, -1
- * with @err (ERR_LIMIT). */
+ * with @err (ERR_USAGE). */
 int param_range(const json_t *params, const char *name, uint64_t min,
 		uint64_t max, uint64_t *out, struct err *err);
 

@@ -60,16 +60,12 @@ teardown_file() {
 }
 
 @test "bounds of CPUs, memory and disk" {
-	run --separate-stderr podflare create --cpus 9
-	[ "$status" -ne 0 ]
+	run --separate-stderr -2 podflare create --cpus 9
 	error_says cpu
-	run --separate-stderr podflare create --memory 64M
-	[ "$status" -ne 0 ]
+	run --separate-stderr -2 podflare create --memory 64M
 	error_says memory
-	run --separate-stderr podflare create --memory 17G
-	[ "$status" -ne 0 ]
-	run --separate-stderr podflare create --disk 65G
-	[ "$status" -ne 0 ]
+	run --separate-stderr -2 podflare create --memory 17G
+	run --separate-stderr -2 podflare create --disk 65G
 	error_says disk
 }
 

@@ -45,16 +45,16 @@ static void test_unknown_method_and_parameters(void **state)
 	json_decref(conn_fail(&c, "sandbox.create",
 			      json_pack("{s:i}", "cpus", -1), "usage"));
 	json_decref(conn_fail(&c, "sandbox.create",
-			      json_pack("{s:i}", "cpus", 9), "limit"));
+			      json_pack("{s:i}", "cpus", 9), "usage"));
 	json_decref(conn_fail(&c, "sandbox.create",
 			      json_pack("{s:I}", "memory", MIB_(127)),
-			      "limit"));
+			      "usage"));
 	json_decref(conn_fail(&c, "sandbox.create",
 			      json_pack("{s:I}", "memory", MIB_(16385)),
-			      "limit"));
+			      "usage"));
 	json_decref(conn_fail(&c, "sandbox.create",
 			      json_pack("{s:I}", "disk", MIB_(65537)),
-			      "limit"));
+			      "usage"));
 	json_decref(conn_fail(&c, "sandbox.create",
 			      json_pack("{s:s}", "image", "nosuch"),
 			      "not_found"));
@@ -82,7 +82,7 @@ static void test_exec_parameters(void **state)
 					1), "usage"));
 	json_decref(conn_fail(&c, "exec.start",
 			      json_pack("{s:s, s:[s], s:i}", "sandbox", "x",
-					"cmd", "a", "rows", 70000), "limit"));
+					"cmd", "a", "rows", 70000), "usage"));
 	json_decref(conn_fail(&c, "exec.attach",
 			      json_pack("{s:s, s:I}", "sandbox", "x",
 					"session", (json_int_t)1 << 40),
