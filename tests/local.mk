@@ -279,3 +279,43 @@ test_cli_CPPFLAGS = $(runner_cppflags)
 test_cli_LDADD = $(runner_ldadd)
 EXTRA_test_cli_DEPENDENCIES = $(runner_extra) podflare$(EXEEXT)
 endif
+
+# cli/: images and recipes
+if HAVE_CMOCKA
+image_tests = \
+	test-image-base \
+	test-image-job \
+	test-image-kernel \
+	test-image-modules \
+	test-image-push \
+	test-image-sources \
+	test-image-store \
+	test-recipe
+check_PROGRAMS += $(image_tests)
+TESTS += $(image_tests)
+test_image_base_SOURCES = tests/unit/test-image-base.c \
+	tests/unit/tar-maker.c tests/unit/tar-maker.h
+test_image_base_CPPFLAGS = $(cli_test_cppflags)
+test_image_base_LDADD = $(cli_test_ldadd)
+test_image_job_SOURCES = tests/unit/test-image-job.c
+test_image_job_CPPFLAGS = $(cli_test_cppflags)
+test_image_job_LDADD = $(cli_test_ldadd)
+test_image_kernel_SOURCES = tests/unit/test-image-kernel.c
+test_image_kernel_CPPFLAGS = $(cli_test_cppflags)
+test_image_kernel_LDADD = $(cli_test_ldadd)
+test_image_modules_SOURCES = tests/unit/test-image-modules.c
+test_image_modules_CPPFLAGS = $(cli_test_cppflags)
+test_image_modules_LDADD = $(cli_test_ldadd)
+test_image_push_SOURCES = tests/unit/test-image-push.c
+test_image_push_CPPFLAGS = $(cli_test_cppflags)
+test_image_push_LDADD = $(cli_test_ldadd)
+test_image_store_SOURCES = tests/unit/test-image-store.c
+test_image_store_CPPFLAGS = $(cli_test_cppflags)
+test_image_store_LDADD = $(cli_test_ldadd)
+test_recipe_SOURCES = tests/unit/test-recipe.c
+test_recipe_CPPFLAGS = $(cli_test_cppflags)
+test_recipe_LDADD = $(cli_test_ldadd)
+test_image_sources_SOURCES = tests/unit/test-image-sources.c
+test_image_sources_CPPFLAGS = $(cli_test_cppflags)
+test_image_sources_LDADD = $(cli_test_ldadd)
+endif
