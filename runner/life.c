@@ -189,9 +189,15 @@ static void restart_done(void *arg, const struct err *err, json_t *console)
 {
 	struct restart *rs = arg;
 
-	json_decref(console);
 	if (err) {
-		restart_fail(rs, err);
+		struct err e = *err;
+
+		/* whoever waits gets words only */
+		if (console)
+			err_hint(&e, "podflare logs %s shows its console",
+				 rs->sb->name);
+		json_decref(console);
+		restart_fail(rs, &e);
 		return;
 	}
 	sandbox_move(rs->sb, SB_EV_READY);

@@ -55,6 +55,34 @@ static void test_guest_panics(void **state)
 	json_decref(e);
 }
 
+static void test_guest_panics_when_it_is_started_again(void **state)
+{
+	struct conn c;
+	const char *hint;
+	json_t *e;
+
+	call_ok("sandbox.create", json_pack("{s:s}", "name", "again"));
+	call_ok("runner.shutdown", NULL);
+	host_end(0);
+	setenv("PODFLARE_FAKE_PANIC", "1", 1);
+	assert_null(host_start());
+	conn_open(&c, false);
+	e = conn_fail(&c, "exec.list", by_name("again"), "guest");
+	assert_true(says(e, "panicked"));
+	hint = json_string_value(json_object_get(json_object_get(e, "data"),
+						 "hint"));
+	assert_non_null(hint);
+	assert_non_null(strstr(hint, "podflare logs again"));
+	json_decref(e);
+	conn_close(&c);
+	host_end(SIGTERM);
+	unsetenv("PODFLARE_FAKE_PANIC");
+	assert_null(host_start());
+	call_ok("exec.list", by_name("again"));
+	call_ok("sandbox.rm", by_name("again"));
+	assert_nothing_left();
+}
+
 static void test_agent_never_comes_up(void **state)
 {
 	json_t *e = fails_with_memory(132, "guest");
@@ -330,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_guest_panics),
+		cmocka_unit_test(test_guest_panics_when_it_is_started_again),
 		cmocka_unit_test(test_agent_never_comes_up),
 		cmocka_unit_test(test_vmm_refuses),
 		cmocka_unit_test(test_vmm_dies_at_once),
