@@ -95,8 +95,10 @@ static void on_agent_up(void *arg)
 {
 	struct vmm *v = arg;
 
-	if (!v->agent_up_ns)
-		v->agent_up_ns = now_ns();
+	/* once: a guest may reset its vsock device as often as it likes */
+	if (v->agent_up_ns)
+		return;
+	v->agent_up_ns = now_ns();
 	v->agent_up_event = true;
 	loop_timer_set(&v->loop, &v->events, 0);
 }
