@@ -241,7 +241,11 @@ static int say_hello(struct client *c, struct err *err)
 	if (!hello) {
 		if (err && err->code == ERR_VERSION && *host_version_hint())
 			err_hint(err, "%s", host_version_hint());
-		return err_hint(err, "is the other side a podflare runner?");
+		/* one that refuses has said why */
+		if (err && (err->code == ERR_PROTOCOL ||
+			    err->code == ERR_UNAVAILABLE))
+			err_hint(err, "is the other side a podflare runner?");
+		return -1;
 	}
 	protocol = json_integer_value(json_object_get(hello, "protocol"));
 	pid = json_integer_value(json_object_get(hello, "pid"));

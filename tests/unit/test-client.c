@@ -124,6 +124,18 @@ static void errors_keep_code_hint_and_console(void **state)
 	free(g.console);
 }
 
+static void a_runner_that_refuses_is_a_runner(void **state)
+{
+	struct globals g = { .quiet = true };
+	struct err err;
+
+	assert_null(call(&g, "{\"id\":null,\"error\":{\"message\":\"too many "
+			 "connections\",\"data\":{\"code\":\"limit\"}}}\n",
+			 NULL, &err));
+	assert_int_equal(err.code, ERR_LIMIT);
+	assert_string_equal(err.hint, "");
+}
+
 static void nonsense_is_a_protocol_error(void **state)
 {
 	static const char *const answers[] = {
@@ -200,6 +212,7 @@ int main(void)
 		cmocka_unit_test(a_good_answer_is_returned),
 		cmocka_unit_test(another_version_is_named_with_its_cure),
 		cmocka_unit_test(errors_keep_code_hint_and_console),
+		cmocka_unit_test(a_runner_that_refuses_is_a_runner),
 		cmocka_unit_test(nonsense_is_a_protocol_error),
 		cmocka_unit_test(odd_errors_are_errors),
 		cmocka_unit_test(a_runner_that_leaves_is_unavailable),
