@@ -268,7 +268,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		json_object_set_new(report, "error", json_string(err.msg));
 	remove_sandbox(&g, &ignored);
-	json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	fputs("\n", stdout);
 	json_decref(report);
 	return rc < 0 ? 1 : 0;
