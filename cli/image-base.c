@@ -42,6 +42,8 @@ static const struct {
 	{ "etc/hostname", 0644, "localhost\n", true },
 	{ "etc/machine-id", 0444, "", true },
 	{ "etc/resolv.conf", 0644, "", true },
+	{ "etc/group", 0644, "root:x:0:\n", false },
+	{ "etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\n", false },
 	{ "etc/hosts", 0644,
 	  "127.0.0.1\tlocalhost\n"
 	  "::1\tlocalhost ip6-localhost ip6-loopback\n", false },
@@ -275,8 +277,8 @@ static int start_squash(struct base *b, const char *path)
 	 * export table overlayfs keeps inode numbers over a copy-up. */
 	const char *const argv[] = { "mksquashfs", "-", path, "-tar", "-comp",
 		"lz4", "-b", "128K", "-noappend", "-quiet", "-no-progress",
-		"-exports", "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
-		NULL };
+		"-exports", "-root-mode", "0755", "-root-uid", "0",
+		"-root-gid", "0", NULL };
 	struct proc_spawn s = { .argv = argv };
 	CLEANUP_FD int rd = -1;
 	int fds[2], rc;

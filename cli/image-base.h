@@ -6,6 +6,9 @@
 #include "cli/image-job.h"
 
 #define BASE_TYPE "squashfs"
+/* To be raised when the same input gives another file: images are then built
+ * again. */
+#define BASE_REVISION 2
 
 /* Whose tar stream it is. */
 enum base_source {

@@ -14,6 +14,7 @@
 #include <archive_entry.h>
 #include <sha2.h>
 
+#include "cli/image-base.h"
 #include "cli/image-files.h"
 #include "common/cleanup.h"
 
@@ -159,7 +160,7 @@ int files_input_digest(const struct recipe *r, char out[65], struct err *err)
 	CLEANUP_BUF struct buf text = BUF_INIT;
 
 	SHA256Init(&d.ctx);
-	buf_printf(&text, "podflare " PACKAGE_VERSION "\n");
+	buf_printf(&text, "podflare " PACKAGE_VERSION " %d\n", BASE_REVISION);
 	recipe_describe(r, &text);
 	SHA256Update(&d.ctx, text.data, text.len);
 	if (files_walk(r, &d.sink, err) < 0)

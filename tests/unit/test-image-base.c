@@ -164,6 +164,8 @@ static void the_image_is_clean_and_complete(void **state)
 		"opt/a/name/of/some/length=;opt/\xc3\xbc=;"
 		"dev/=;proc/=;root/=;run/=;sys/=;"
 		"etc/hostname=localhost\n;etc/machine-id=;etc/resolv.conf=;"
+		"etc/group=root:x:0:\n;"
+		"etc/passwd=root:x:0:0:root:/root:/bin/sh\n;"
 		"etc/hosts=127.0.0.1\tlocalhost\n"
 		"::1\tlocalhost ip6-localhost ip6-loopback\n;");
 	buf_free(&tar);
