@@ -86,6 +86,10 @@ static void folder_retired(void *arg, const struct err *err)
 	if (err)
 		log_error("sandbox %s: %s", rm->sb->id, err->msg);
 	rm->retired = true;
+	/* Not before: a runner that is killed in between would leave a sandbox
+	 * whose process has died. Its disk goes too: nothing to flush. */
+	if (rm->sb->vm && !rm->gone_or_forced)
+		vmproc_kill(rm->sb->vm, NULL);
 	proceed(rm);
 }
 
@@ -125,13 +129,11 @@ static void begin(struct sandbox *sb, struct removal *rm)
 	if (sb->boot)
 		boot_abort(sb->boot, &err);
 	rm->gone_or_forced = !sb->vm;
+	if (sb->vm) {
+		TAILQ_INSERT_TAIL(&sb->gone_waits, &rm->gone, link);
+		loop_timer_set(&sb->runner->loop, &rm->deadline, KILL_MS);
+	}
 	store_retire(sb, folder_retired, rm);
-	if (!sb->vm)
-		return;
-	TAILQ_INSERT_TAIL(&sb->gone_waits, &rm->gone, link);
-	loop_timer_set(&sb->runner->loop, &rm->deadline, KILL_MS);
-	/* its disk goes with it: nothing to flush, nothing to ask */
-	vmproc_kill(sb->vm, NULL);
 }
 
 void life_remove(struct sandbox *sb, bool force, life_cb cb, void *arg)

@@ -113,7 +113,7 @@ static void create_makes_up_a_name(void **state)
 static void bad_values_are_usage_errors(void **state)
 {
 	assert_int_equal(RUN("create", "-n", "Not Valid"), 2);
-	assert_int_equal(RUN("create", "--cpus", "99"), 1);
+	assert_int_equal(RUN("create", "--cpus", "99"), 2);
 	assert_int_equal(RUN("create", "-e", "=x"), 2);
 	assert_int_equal(RUN("create", "--label", "x"), 2);
 	assert_int_equal(RUN("create", "--image", "nosuch"), 1);
