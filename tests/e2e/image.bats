@@ -89,6 +89,29 @@ variant() {
 	rm -rf "$dir" "$images/names/badjson"
 }
 
+@test "import: a tar file becomes an image that boots" {
+	mkdir -p root/bin
+	printf '#include <stdio.h>\nint main(void) { puts("imported"); }\n' |
+		cc -static -x c - -o root/bin/say
+	tar -C root -cf small.tar .
+	podflare image import -n imported small.tar
+	run --separate-stderr -0 podflare run --image imported --memory 192M \
+		/bin/say
+	[ "$output" = imported ]
+	podflare image rm imported
+}
+
+@test "import: what is no archive, or not there, is refused" {
+	head -c 100000 /dev/urandom >noise.tar
+	run --separate-stderr podflare image import -n noise noise.tar
+	[ "$status" -ne 0 ]
+	error_says noise
+	run --separate-stderr podflare image import nosuch.tar
+	[ "$status" -ne 0 ]
+	error_says nosuch.tar
+	run --separate-stderr -1 podflare image show noise
+}
+
 # bad_recipe PATTERN: standard input is refused with file, line and key.
 bad_recipe() {
 	cat >bad.yaml
