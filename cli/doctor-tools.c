@@ -22,7 +22,7 @@ static const struct {
 } tools[] = {
 	{ "mke2fs", "e2fsprogs", "disks of sandboxes" },
 	{ "mmdebstrap", "mmdebstrap", "building images", .build_only = true },
-	{ "sqfstar", "squashfs-tools", "building images", .build_only = true },
+	{ "mksquashfs", "squashfs-tools", "building images", .build_only = true },
 	{ "newuidmap", "uidmap", "building images as a user",
 	  .build_only = true, .user_only = true },
 };

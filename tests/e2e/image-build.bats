@@ -115,7 +115,7 @@ drwxr-xr-x root /opt" ]
 	run --separate-stderr -1 podflare image build x.yaml
 	error_says 'x.yaml: run: step 2 (echo before; ls /nowhere; exit 3)'
 	stderr_says "cannot access '/nowhere'"
-	[[ $stderr != *"Setting up"* ]]
+	if stderr_says "Setting up" >/dev/null; then return 1; fi
 	expect_tidy
 }
 
