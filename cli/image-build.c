@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -201,6 +203,16 @@ static int check_packages(struct build *b, struct err *err)
 	return err_context(err, "%s:%d: packages", r->file, r->packages_line);
 }
 
+/* As root, mmdebstrap mounts /proc, /sys and /dev below the work folder: in a
+ * mount namespace of our own they go with the last process, also when that is
+ * killed. An ordinary user's build has its own namespace anyway. Where it is
+ * refused (a container), the build goes on as it did. */
+static void private_mounts(void)
+{
+	if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
+		mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
+}
+
 static int build_all(struct build *b, struct image_made *o, struct err *err)
 {
 	CLEANUP_FREE char *base = NULL;
@@ -212,6 +224,7 @@ static int build_all(struct build *b, struct image_made *o, struct err *err)
 		return -1;
 	if (asprintf(&base, "%s/%s/base.img", b->store.path, b->tmp) < 0)
 		return err_sys(err, ENOMEM, "image");
+	private_mounts();
 	if (root_build(&b->recipe, &b->apt, &b->job, b->work.private, base,
 		       err) < 0)
 		return -1;
