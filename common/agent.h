@@ -11,7 +11,8 @@
  *
  *   HELLO    -> OK                     first of all after boot, restore, fork:
  *                                      entropy is mixed in and the clock is
- *                                      set before the answer
+ *                                      set before the answer; what FREEZE
+ *                                      stopped goes on after it
  *   EXEC     -> STARTED, (STDOUT | STDERR | WINDOW)*, EXIT
  *               meanwhile from the host: STDIN, STDIN_EOF, SIGNAL, WINSIZE
  *   ATTACH   -> as EXEC, of a running or ended session; its kept output first
@@ -21,6 +22,12 @@
  *   STAT     -> OK with the file's values
  *   INFO     -> OK with the guest's figures
  *   POWEROFF -> OK, then the guest syncs and powers off
+ *   FREEZE   -> OK                     before a fork or a snapshot: no process
+ *                                      of the user runs. They go on when the
+ *                                      stream ends; when it is reset, since
+ *                                      this guest is a copy now, after HELLO
+ *   CHANGES  -> DATA* END              what differs from the image, see below
+ *   HASH     -> DATA* END              digests of files, see below
  *
  * Instead of any answer, at any time: ERROR, and the stream ends.
  *
@@ -30,7 +37,20 @@
  *
  * When the host's side of an EXEC stream goes away, the command gets SIGHUP and
  * 2 s later SIGKILL (its whole session, by its control group), unless
- * AGENT_EXEC_KEEP was set.
+ * AGENT_EXEC_KEEP was set.  When the transport was reset (a copy of the guest
+ * wakes up: ECONNRESET), the command runs on as if KEEP had been set.
+ *
+ * DATA of CHANGES: a record for each path, sorted by path as bytes; a record is
+ * le32 its length and then TLVs: PATH (absolute), CHANGE, and unless it is
+ * deleted MODE, UID, GID, MTIME, CTIME, INO, NLINK, SIZE of a regular file, RDEV
+ * of a device, LINK of a symbolic link; for what is in the image too, OLD_MODE,
+ * OLD_UID, OLD_GID, OLD_SIZE, OLD_LINK.  A path that is as in the image is left
+ * out (a folder that was copied up, a file rewritten with the same bytes).
+ * PATH in the request, repeated: only these and what is below.  ALL in it: all
+ * of the file system, not only what differs (CHANGE is 0 then).
+ *
+ * DATA of HASH: the request's PATHs, in order, each a record as above with PATH
+ * and either DIGEST (SHA-256 of a regular file's content) or ERRNO.
  */
 #ifndef PODFLARE_COMMON_AGENT_H
 #define PODFLARE_COMMON_AGENT_H
@@ -53,6 +73,9 @@ enum agent_frame {
 	AGENT_STAT = 7,
 	AGENT_INFO = 8,
 	AGENT_POWEROFF = 9,
+	AGENT_FREEZE = 10,
+	AGENT_CHANGES = 11,
+	AGENT_HASH = 12,
 	/* answers */
 	AGENT_OK = 32,
 	AGENT_ERROR = 33,
@@ -77,6 +100,11 @@ enum agent_tag {
 	AGENT_T_REALTIME = 3,	/* u64 ns since the epoch */
 	AGENT_T_HOSTNAME = 4,	/* text */
 	AGENT_T_VERSION = 5,	/* text, of podflare */
+	AGENT_T_COPY = 6,	/* u32 1: HELLO to a fork or a restored snapshot
+				 * that is another machine now: machine-id and
+				 * whatever else must be its own is renewed */
+	AGENT_T_FROZEN = 7,	/* u32, OK of FREEZE: 1 all stopped, 0 some did
+				 * not within 100 ms (in the kernel, on I/O) */
 	/* EXEC, ATTACH, STARTED */
 	AGENT_T_ARG = 16,	/* text, repeated; the first is the program;
 				 * none at all: the user's login shell */
@@ -111,6 +139,16 @@ enum agent_tag {
 	AGENT_T_MTIME = 54,	/* u64 ns */
 	AGENT_T_LINK = 55,	/* text, target */
 	AGENT_T_FOLLOW = 56,	/* u32 1: follow a symbolic link at the end */
+	AGENT_T_IMAGE = 57,	/* GET: u32 1: as the image has it */
+	AGENT_T_CHANGE = 58,	/* u32, AGENT_CHANGE_* */
+	AGENT_T_CTIME = 59,	/* u64 ns */
+	AGENT_T_INO = 80,	/* u64, of the disk's file system */
+	AGENT_T_NLINK = 81,	/* u32 */
+	AGENT_T_RDEV = 82,	/* u64 */
+	AGENT_T_OLD_MODE = 83, AGENT_T_OLD_UID = 84, AGENT_T_OLD_GID = 85,
+	AGENT_T_OLD_SIZE = 86, AGENT_T_OLD_LINK = 87,	/* as above */
+	AGENT_T_DIGEST = 88,	/* 32 bytes */
+	AGENT_T_ALL = 89,	/* u32 1: CHANGES of everything */
 	/* INFO */
 	AGENT_T_MEM_TOTAL = 64,	/* u64 bytes */
 	AGENT_T_MEM_FREE = 65,	/* u64 bytes available */
@@ -128,6 +166,14 @@ enum agent_exec_flags {
 	AGENT_EXEC_TTY = 1,	/* a pty; stdout and stderr are one */
 	AGENT_EXEC_STDIN = 2,	/* STDIN frames follow; else /dev/null */
 	AGENT_EXEC_KEEP = 4,	/* outlives the stream, see ATTACH */
+};
+
+enum agent_change {
+	AGENT_CHANGE_ADDED = 1,
+	AGENT_CHANGE_DELETED = 2,
+	AGENT_CHANGE_CONTENT = 4,	/* of a file, a link, a device */
+	AGENT_CHANGE_META = 8,	/* mode or owner */
+	AGENT_CHANGE_TYPE = 16,
 };
 
 /* What else the host should tell the user about an ended command. */

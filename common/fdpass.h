@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 
-#define FDPASS_MAX 48	/* a CTL_CONFIG with all its disks has 40 */
+#define FDPASS_MAX 250	/* the kernel takes 253 */
 
 /* One sendmsg(2), MSG_NOSIGNAL, @nfds descriptors attached to the first byte.
  * The fds stay the caller's. Return: bytes sent, -1 with errno. */

@@ -15,7 +15,7 @@
 #define VM_RAM_MAX (16 * GIB)
 #define VM_RAM_UNIT (2 * MIB)
 #define VM_CMDLINE_MAX 1024
-#define VM_LAYERS_MAX 8
+#define VM_LAYERS_MAX 48
 
 struct vm_status {
 	bool configured;	/* CTL_CONFIG was carried out */

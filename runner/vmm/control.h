@@ -18,13 +18,15 @@
 
 #include <stdint.h>
 
-#define CTL_MAGIC 0x70660001u
+#define CTL_MAGIC 0x70660002u
 #define CTL_LISTEN_FD 3		/* in the new VMM process */
 
 #define CTL_MAX_VCPUS 8
 #define CTL_MAX_DISKS 4
-#define CTL_MAX_LAYERS 8	/* files of one disk's chain, bottom first */
+#define CTL_MAX_LAYERS 48	/* files of one disk's chain, bottom first */
 #define CTL_MAX_INITRDS 4
+#define CTL_FORK_MAX 40		/* children of one CTL_FORK */
+#define CTL_MAX_FDS 250		/* of one message; the kernel's limit is 253 */
 #define CTL_CMDLINE 1024
 #define CTL_RAM_MIN (128ULL << 20)
 #define CTL_RAM_MAX (16ULL << 30)
@@ -42,8 +44,16 @@ enum ctl_type {
 			 * bytes from now on; writes to it are the guest's
 			 * input. A reader that is too slow loses bytes. */
 	CTL_QUIT,	/* flush disks, answer, exit; the guest is not asked */
+	CTL_FORK,	/* struct ctl_fork + fds -> struct ctl_forked: live copies
+			 * of this guest. It runs on as soon as it was copied;
+			 * the answer comes when every child runs, is held, or
+			 * has failed. CTL_REPLY with an error: none was made,
+			 * and all is as it was. */
+	CTL_SYNC,	/* flush disks: all that the guest wrote is on stable
+			 * storage, layers below the top are sealed */
 	CTL_REPLY = 64,
 	CTL_EVENT,
+	CTL_FORKED,
 };
 
 struct ctl_header {
@@ -84,6 +94,33 @@ struct ctl_config {
 	char cmdline[CTL_CMDLINE];
 };
 
+enum ctl_fork_flags {
+	CTL_FORK_HOLD = 1,	/* the child is kept in memory as it is and does
+				 * not run: it can be forked, or resumed */
+};
+
+/* The fds: for each writable CoW disk, in order, a fresh layer for this VMM's
+ * own new top; then for each child: its control socket (bound), console log,
+ * exit record, and a fresh layer for each of those disks.  The child opens the
+ * files of the parent's other layers and read-only disks by inheriting them. */
+struct ctl_fork {
+	struct ctl_header h;
+	uint32_t n;			/* children, 1 to CTL_FORK_MAX */
+	uint32_t flags[CTL_FORK_MAX];	/* enum ctl_fork_flags */
+};
+
+struct ctl_forked {
+	struct ctl_header h;
+	uint32_t n;
+	uint32_t kept_top;	/* bit i: writable disk i had an untouched top.
+				 * It stays this VMM's top, the fresh layer for
+				 * it is not used, and no child has it below. */
+	int32_t error[CTL_FORK_MAX];	/* 0 or an errno: that child is gone */
+	uint32_t pid[CTL_FORK_MAX];	/* 0 with an error */
+	uint64_t pause_ns;	/* how long this guest stood still */
+	char detail[256];	/* of the first error */
+};
+
 struct ctl_connect {
 	struct ctl_header h;
 	uint32_t port;
@@ -95,6 +132,7 @@ enum ctl_state {
 	CTL_STATE_RUNNING,
 	CTL_STATE_PAUSED,
 	CTL_STATE_ENDED,
+	CTL_STATE_HELD,		/* a copy that has not run: CTL_RESUME lets it */
 };
 
 enum ctl_exit_reason {
@@ -127,6 +165,8 @@ struct ctl_status {
 	uint64_t agent_up_ns;	/* from CTL_CONFIG to agent_up */
 	uint64_t disk_read, disk_written, disk_flushes;	/* bytes, bytes, n */
 	uint64_t last_activity_ns; /* CLOCK_MONOTONIC of the last vsock packet */
+	uint64_t first_exit_ns;	/* CLOCK_MONOTONIC of the first KVM exit since
+				 * this process began to run the guest; 0: none */
 };
 
 struct ctl_reply {

@@ -10,7 +10,7 @@
 #include "common/cowfmt.h"
 #include "runner/vmm/disk.h"
 
-#define COW_LAYERS_MAX 8	/* without the raw bottom */
+#define COW_LAYERS_MAX 47	/* without the raw bottom */
 
 struct cow_layer {
 	int fd;
