@@ -115,14 +115,14 @@ const struct vmproc_ops life_vm_ops = {
 	.gone = vm_gone,
 };
 
-void life_wake(struct sandbox *sb, const struct err *err)
+void life_wake(struct sandbox *sb, const struct err *err, json_t *console)
 {
 	struct sandbox_wait *w;
 
 	sandbox_ref(sb);
 	while ((w = TAILQ_FIRST(&sb->waits))) {
 		TAILQ_REMOVE(&sb->waits, w, link);
-		w->cb(w, err);
+		w->cb(w, err, console);
 	}
 	sandbox_unref(sb);
 }
@@ -132,6 +132,7 @@ struct restart {
 	struct sandbox *sb;
 	struct sandbox_gone gone;
 	struct err err;
+	json_t *console;
 };
 
 static void restart_failed(struct restart *rs)
@@ -142,8 +143,9 @@ static void restart_failed(struct restart *rs)
 		text_clean_copy(sb->reason, sizeof(sb->reason), rs->err.msg);
 		sandbox_move(sb, SB_EV_ENDED);
 		store_save(sb, NULL, NULL);
-		life_wake(sb, &rs->err);
+		life_wake(sb, &rs->err, rs->console);
 	}
+	json_decref(rs->console);
 	sandbox_unref(sb);
 	free(rs);
 }
@@ -153,11 +155,17 @@ static void restart_gone(struct sandbox_gone *g)
 	restart_failed(container_of(g, struct restart, gone));
 }
 
-static void restart_fail(struct restart *rs, const struct err *err)
+/* @console is taken over. */
+static void restart_fail(struct restart *rs, const struct err *err,
+			 json_t *console)
 {
 	struct sandbox *sb = rs->sb;
 
 	rs->err = *err;
+	rs->console = console;
+	if (console)
+		err_hint(&rs->err, "podflare logs %s shows all of its console",
+			 sb->name);
 	if (!sb->vm) {
 		restart_failed(rs);
 		return;
@@ -178,9 +186,9 @@ static void restart_saved(void *arg, const struct err *err)
 		log_error("sandbox %s: %s", sb->id, err->msg);
 	}
 	if (sb->state == SB_RUNNING)
-		life_wake(sb, NULL);
+		life_wake(sb, NULL, NULL);
 	else if (sandbox_state_error(sb, &gone) < 0)
-		life_wake(sb, &gone);
+		life_wake(sb, &gone, NULL);
 	sandbox_unref(sb);
 	free(rs);
 }
@@ -190,16 +198,10 @@ static void restart_done(void *arg, const struct err *err, json_t *console)
 	struct restart *rs = arg;
 
 	if (err) {
-		struct err e = *err;
-
-		/* whoever waits gets words only */
-		if (console)
-			err_hint(&e, "podflare logs %s shows its console",
-				 rs->sb->name);
-		json_decref(console);
-		restart_fail(rs, &e);
+		restart_fail(rs, err, console);
 		return;
 	}
+	json_decref(console);
 	sandbox_move(rs->sb, SB_EV_READY);
 	store_save(rs->sb, restart_saved, rs);
 }
@@ -230,7 +232,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 
 	switch (sb->state) {
 	case SB_RUNNING:
-		w->cb(w, NULL);
+		w->cb(w, NULL, NULL);
 		return;
 	case SB_STOPPED:
 		if (restart(sb, &err) < 0)
@@ -248,7 +250,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 		sandbox_state_error(sb, &err);
 		break;
 	}
-	w->cb(w, &err);
+	w->cb(w, &err, NULL);
 }
 
 void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w)
@@ -265,7 +267,7 @@ void life_let_go(struct runner *r)
 	while ((sb = TAILQ_FIRST(&r->sandboxes))) {
 		if (sb->boot)
 			boot_abort(sb->boot, &err);
-		life_wake(sb, &err);
+		life_wake(sb, &err, NULL);
 		if (sb->vm)
 			vmproc_free(sb->vm);
 		sb->vm = NULL;

@@ -15,8 +15,8 @@ extern const struct vmproc_ops life_vm_ops;
  * started. */
 void life_use(struct sandbox *sb, struct sandbox_wait *w);
 void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w);
-/* Wake everybody who waits. @err NULL: it runs. */
-void life_wake(struct sandbox *sb, const struct err *err);
+/* Wake everybody who waits. @err NULL: it runs. @console: as of the wait. */
+void life_wake(struct sandbox *sb, const struct err *err, json_t *console);
 
 typedef void (*life_cb)(void *arg, const struct err *err);
 

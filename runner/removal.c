@@ -125,7 +125,7 @@ static void begin(struct sandbox *sb, struct removal *rm)
 	sb->reason[0] = '\0';
 	sandbox_move(sb, SB_EV_REMOVE);
 	err_set(&err, ERR_CANCELLED, "sandbox %s: was removed", sb->name);
-	life_wake(sb, &err);
+	life_wake(sb, &err, NULL);
 	if (sb->boot)
 		boot_abort(sb->boot, &err);
 	rm->gone_or_forced = !sb->vm;

@@ -89,7 +89,7 @@ static void saved(void *arg, const struct err *err)
 		fail(c, &e, NULL);
 		return;
 	}
-	life_wake(sb, NULL);
+	life_wake(sb, NULL, NULL);
 	c->rq->cancel = NULL;
 	request_done(c->rq, sandbox_to_json(sb));
 	sandbox_unref(sb);

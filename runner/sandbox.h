@@ -44,8 +44,10 @@ enum sandbox_event {
 
 struct sandbox_wait {
 	TAILQ_ENTRY(sandbox_wait) link;
-	/* @err NULL: it runs. The wait may be freed in the call. */
-	void (*cb)(struct sandbox_wait *w, const struct err *err);
+	/* @err NULL: it runs. @console: the last lines of a start that failed,
+	 * or NULL; the caller's. The wait may be freed in the call. */
+	void (*cb)(struct sandbox_wait *w, const struct err *err,
+		   json_t *console);
 };
 
 /* For who waits for the end of the process. */

@@ -34,14 +34,19 @@ void sbop_done_fd(struct sbop *op, int fd)
 	request_done_fd(sbop_free(op), NULL, fd);
 }
 
-void sbop_fail(struct sbop *op, const struct err *err)
+static void fail(struct sbop *op, const struct err *err, json_t *console)
 {
 	struct err e = *err;
 
 	/* errors of a start name the sandbox already */
 	if (!strstr(e.msg, op->sb->name))
 		err_context(&e, "sandbox %s", op->sb->name);
-	request_fail(sbop_free(op), &e, NULL);
+	request_fail(sbop_free(op), &e, json_incref(console));
+}
+
+void sbop_fail(struct sbop *op, const struct err *err)
+{
+	fail(op, err, NULL);
 }
 
 static void cancel(struct request *rq)
@@ -52,13 +57,14 @@ static void cancel(struct request *rq)
 	sbop_fail(rq->state, &err);
 }
 
-static void usable(struct sandbox_wait *w, const struct err *err)
+static void usable(struct sandbox_wait *w, const struct err *err,
+		   json_t *console)
 {
 	struct sbop *op = container_of(w, struct sbop, wait);
 
 	op->waiting = false;
 	if (err)
-		sbop_fail(op, err);
+		fail(op, err, console);
 	else
 		op->run(op);
 }

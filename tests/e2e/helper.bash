@@ -24,17 +24,34 @@ in_host() {
 	fi
 }
 
-# kill_named NAME: kill -9 our processes of that name; fails when there is none.
-kill_named() {
+# each_named NAME COMMAND: in_host, run the shell command with $p being /proc/PID
+# of each of our processes of that name; fails when there is none.
+each_named() {
 	in_host sh -c '
 	for p in /proc/[0-9]*; do
 		read -r name <"$p/comm" || continue
 		[ "$name" = "$1" ] || continue
-		[ -z "$2" ] || tr "\0" "\n" <"$p/environ" |
-			grep -qxF "XDG_RUNTIME_DIR=$2" || continue
-		kill -9 "${p#/proc/}" && n=1
+		[ -z "$3" ] || tr "\0" "\n" <"$p/environ" |
+			grep -qxF "XDG_RUNTIME_DIR=$3" || continue
+		eval "$2" && n=1
 	done 2>/dev/null
-	[ -n "$n" ]' sh "$1" "$([ -n "$machine" ] || echo "$XDG_RUNTIME_DIR")"
+	[ -n "$n" ]' sh "$1" "$2" \
+		"$([ -n "$machine" ] || echo "$XDG_RUNTIME_DIR")"
+}
+
+# kill_named NAME: kill -9 our processes of that name; fails when there is none.
+kill_named() {
+	each_named "$1" 'kill -9 "${p#/proc/}"'
+}
+
+# left_of_sandboxes: our VMMs and the folders of sandboxes, one a line.
+left_of_sandboxes() {
+	local data=${XDG_DATA_HOME:-$HOME/.local/share}
+
+	[ -z "$machine" ] || data=/data/share
+	each_named podflare-vmm 'echo "VMM ${p#/proc/}"' || true
+	# before the first sandbox there is no such folder
+	in_host ls -A "$data/podflare/sandboxes" 2>/dev/null || true
 }
 
 # create NAME [OPTION...]: a small sandbox; a left one of that name goes first.
@@ -63,6 +80,32 @@ wait_until() {
 		}
 		sleep 0.2
 	done
+}
+
+# The image store of this host, which `image build` writes.
+images=${XDG_DATA_HOME:-$HOME/.local/share}/podflare/images
+
+# variant NAME [FILE]: the default image under another name, with standard input
+# in FILE's place.
+variant() {
+	local dir=$images/.tmp-e2e-$1 json
+
+	rm -rf "$dir"
+	cp -al "$images/names/default/" "$dir"
+	rm "$dir/image.json"
+	if [ -n "${2:-}" ]; then
+		rm "$dir/$2"
+		cat >"$dir/$2"
+	fi
+	json=$(jq -c --arg n "$1" --arg f "${2:-base.img}" \
+		--argjson size "$(stat -c %s "$dir/${2:-base.img}")" \
+		--arg sum "$(sha256sum <"$dir/${2:-base.img}" | cut -d' ' -f1)" \
+		'.name = $n | .files[$f] = {size: $size, sha256: $sum}' \
+		"$images/names/default/image.json")
+	printf '%s\n' "$json" >"$dir/image.json"
+	sum=$(sha256sum <"$dir/image.json" | cut -d' ' -f1)
+	mv -T "$dir" "$images/sha256-$sum"
+	ln -sfn "../sha256-$sum" "$images/names/$1"
 }
 
 # The result of `run --separate-stderr`: an error in one line, with its cure.

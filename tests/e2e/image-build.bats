@@ -6,13 +6,11 @@
 # seconds: 240
 load helper
 
-images=${XDG_DATA_HOME:-$HOME/.local/share}/podflare/images
-
 # Nothing of a build runs any more, nor is there a trace of it.
 expect_tidy() {
 	local tmp=${TMPDIR:-/var/tmp}
 
-	[ -z "$(find "$images" -name '.tmp-*')" ]
+	[ -z "$(find "${images:?}" -name '.tmp-*')" ]
 	[ -z "$(find "$tmp" -maxdepth 1 -name 'podflare-build-*' -user "$(id -u)")" ]
 	! grep -q podflare-build- /proc/mounts
 }

@@ -4,31 +4,6 @@
 # seconds: 45
 load helper
 
-images=${XDG_DATA_HOME:-$HOME/.local/share}/podflare/images
-
-# variant NAME FILE: the default image under another name, with standard input
-# in FILE's place.
-variant() {
-	local dir=$images/.tmp-e2e-$1 json
-
-	rm -rf "$dir"
-	cp -al "$images/names/default/" "$dir"
-	rm "$dir/image.json"
-	if [ -n "${2:-}" ]; then
-		rm "$dir/$2"
-		cat >"$dir/$2"
-	fi
-	json=$(jq -c --arg n "$1" --arg f "${2:-base.img}" \
-		--argjson size "$(stat -c %s "$dir/${2:-base.img}")" \
-		--arg sum "$(sha256sum <"$dir/${2:-base.img}" | cut -d' ' -f1)" \
-		'.name = $n | .files[$f] = {size: $size, sha256: $sum}' \
-		"$images/names/default/image.json")
-	printf '%s\n' "$json" >"$dir/image.json"
-	sum=$(sha256sum <"$dir/image.json" | cut -d' ' -f1)
-	mv -T "$dir" "$images/sha256-$sum"
-	ln -sfn "../sha256-$sum" "$images/names/$1"
-}
-
 @test "ls and show" {
 	run -0 podflare image ls
 	[[ $output == *default* ]]
@@ -79,7 +54,7 @@ variant() {
 
 @test "a damaged image.json is refused" {
 	variant badjson
-	dir=$(readlink -f "$images/names/badjson")
+	dir=$(readlink -f "${images:?}/names/badjson")
 	echo '{"format":1' >"$dir/image.json.new"
 	mv "$dir/image.json.new" "$dir/image.json"
 	run --separate-stderr podflare create --image badjson

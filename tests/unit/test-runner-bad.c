@@ -57,8 +57,8 @@ static void test_guest_panics(void **state)
 
 static void test_guest_panics_when_it_is_started_again(void **state)
 {
+	const char *hint, *console;
 	struct conn c;
-	const char *hint;
 	json_t *e;
 
 	call_ok("sandbox.create", json_pack("{s:s}", "name", "again"));
@@ -73,6 +73,10 @@ static void test_guest_panics_when_it_is_started_again(void **state)
 						 "hint"));
 	assert_non_null(hint);
 	assert_non_null(strstr(hint, "podflare logs again"));
+	console = json_string_value(json_object_get(json_object_get(e, "data"),
+						    "console"));
+	assert_non_null(console);
+	assert_non_null(strstr(console, "Kernel panic - not syncing"));
 	json_decref(e);
 	conn_close(&c);
 	host_end(SIGTERM);
