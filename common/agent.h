@@ -27,7 +27,10 @@
  *                                      stream ends; when it is reset, since
  *                                      this guest is a copy now, after HELLO
  *   CHANGES  -> DATA* END              what differs from the image, see below
- *   HASH     -> DATA* END              digests of files, see below
+ *   HASH     -> OK (at once: send), then from the host DATA* END -> DATA* END
+ *                                      digests of files, see below
+ *   FETCH    -> as HASH                files with their contents, see below
+ *   APPLY    -> as PUT                 changes of files, all or none, see below
  *
  * Instead of any answer, at any time: ERROR, and the stream ends.
  *
@@ -49,8 +52,21 @@
  * PATH in the request, repeated: only these and what is below.  ALL in it: all
  * of the file system, not only what differs (CHANGE is 0 then).
  *
- * DATA of HASH: the request's PATHs, in order, each a record as above with PATH
- * and either DIGEST (SHA-256 of a regular file's content) or ERRNO.
+ * HASH and FETCH: the host sends a record with PATH for each file (in FETCH also
+ * IMAGE: as the image has it).  The answer has a record for each, in order, with
+ * PATH and ERRNO; or, of HASH, DIGEST (SHA-256 of a regular file's content); or,
+ * of FETCH, what CHANGES tells of a file, and behind the record of a regular
+ * file its content: extents, each le64 offset, le64 length (not 0), bytes; in
+ * order, what lies between them is zeros; le64 size, le64 0 ends them.
+ *
+ * APPLY: the host sends records sorted by path, as of CHANGES: PATH, CHANGE and,
+ * unless it is deleted, the new MODE, UID, GID, MTIME, LINK, RDEV.  META alone
+ * changes what is there, all else puts a new object in its place; behind the
+ * record of a regular file with ADDED, CONTENT or TYPE its content follows as in
+ * FETCH, unless it has HARDLINK (a path of an earlier record).  What must be
+ * there now: nothing (ADDED), or what OLD_INO and OLD_CTIME tell, or (IMAGE) what
+ * the image has.  When one of them is not as expected the error's code is
+ * ERR_BUSY.  On any error nothing has changed.
  */
 #ifndef PODFLARE_COMMON_AGENT_H
 #define PODFLARE_COMMON_AGENT_H
@@ -76,6 +92,8 @@ enum agent_frame {
 	AGENT_FREEZE = 10,
 	AGENT_CHANGES = 11,
 	AGENT_HASH = 12,
+	AGENT_FETCH = 13,
+	AGENT_APPLY = 14,
 	/* answers */
 	AGENT_OK = 32,
 	AGENT_ERROR = 33,
@@ -139,7 +157,7 @@ enum agent_tag {
 	AGENT_T_MTIME = 54,	/* u64 ns */
 	AGENT_T_LINK = 55,	/* text, target */
 	AGENT_T_FOLLOW = 56,	/* u32 1: follow a symbolic link at the end */
-	AGENT_T_IMAGE = 57,	/* GET: u32 1: as the image has it */
+	AGENT_T_IMAGE = 57,	/* GET, FETCH, APPLY: u32 1: as the image has it */
 	AGENT_T_CHANGE = 58,	/* u32, AGENT_CHANGE_* */
 	AGENT_T_CTIME = 59,	/* u64 ns */
 	AGENT_T_INO = 80,	/* u64, of the disk's file system */
@@ -148,6 +166,8 @@ enum agent_tag {
 	AGENT_T_OLD_MODE = 83, AGENT_T_OLD_UID = 84, AGENT_T_OLD_GID = 85,
 	AGENT_T_OLD_SIZE = 86, AGENT_T_OLD_LINK = 87,	/* as above */
 	AGENT_T_DIGEST = 88,	/* 32 bytes */
+	AGENT_T_OLD_INO = 90, AGENT_T_OLD_CTIME = 91,	/* as INO, CTIME */
+	AGENT_T_HARDLINK = 92,	/* text */
 	AGENT_T_ALL = 89,	/* u32 1: CHANGES of everything */
 	/* INFO */
 	AGENT_T_MEM_TOTAL = 64,	/* u64 bytes */
