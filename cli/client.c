@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "cli/host.h"
+#include "cli/output.h"
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 #include "common/jsonrpc.h"
-#include "common/log.h"
 
 #define CONSOLE_MAX (64 * 1024)
 
@@ -227,6 +227,24 @@ json_t *client_call(struct client *c, const char *method, json_t *params,
 	return client_wait(c, id, err);
 }
 
+/* It speaks our protocol and goes on serving: an upgrade must not end what runs
+ * under the old one. Whoever wants the new one's repairs ends it. */
+static void warn_version(struct client *c, long long pid)
+{
+	if (c->globals->warned || !strcmp(c->version, PACKAGE_VERSION))
+		return;
+	c->globals->warned = true;
+	if (*host_version_hint())
+		output_warn(c->globals, "the runner is version %s, this is "
+			    "podflare " PACKAGE_VERSION "; `%s` ends it",
+			    c->version, host_version_hint());
+	else
+		output_warn(c->globals, "the runner is version %s, this is "
+			    "podflare " PACKAGE_VERSION "; after `kill %lld` "
+			    "its sandboxes go on and the next command starts "
+			    "the new one", c->version, pid);
+}
+
 static int say_hello(struct client *c, struct err *err)
 {
 	CLEANUP_JSON json_t *hello = NULL;
@@ -260,9 +278,7 @@ static int say_hello(struct client *c, struct err *err)
 				"go on, and the next command starts a new one",
 				(long long)pid);
 	}
-	if (strcmp(c->version, PACKAGE_VERSION))
-		log_info("the runner is version %s, this is " PACKAGE_VERSION,
-			 c->version);
+	warn_version(c, (long long)pid);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct globals {
 	bool help;
 	bool version;
 	bool dump_options;
+	bool warned;		/* that the runner is of another version */
 	/* The guest's last console lines, which came with an error: malloc'ed.
 	 * main prints them before the error. */
 	char *console;
