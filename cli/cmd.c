@@ -28,6 +28,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_console,
 	&cmd_pause,
 	&cmd_resume,
+	&cmd_merge,
 	&cmd_rm,
 	&cmd_image,
 	&cmd_dial_stdio,
@@ -152,7 +153,7 @@ static int run_cmd(struct globals *g, const struct cmd *cmd, const char *name,
 		return err_sys(err, ENOMEM, "options");
 	n = opts_parse(targets, ARRAY_SIZE(targets),
 		       cmd->flags & CMD_LEADING ? OPTS_LEADING : OPTS_ANYWHERE,
-		       argc, argv, err);
+		       argc, argv, &ctx.split, err);
 	rc = n < 0 ? -1 : 0;
 	if (!rc && g->help) {
 		cmd_usage(stdout, cmd, name);
@@ -184,7 +185,7 @@ static int run_group(struct globals *g, const struct cmd *cmd, int argc,
 	struct opts_target target = { global_options, g };
 	const struct cmd *sub;
 	char name[64];
-	int n = opts_parse(&target, 1, OPTS_LEADING, argc, argv, err);
+	int n = opts_parse(&target, 1, OPTS_LEADING, argc, argv, NULL, err);
 
 	if (n < 0)
 		return err_hint(err, "`podflare %s -h` shows how it is used",
@@ -213,7 +214,7 @@ int cmd_main(struct globals *g, int argc, char **argv,
 {
 	struct opts_target target = { global_options, g };
 	const struct cmd *cmd;
-	int n = opts_parse(&target, 1, OPTS_LEADING, argc, argv, err);
+	int n = opts_parse(&target, 1, OPTS_LEADING, argc, argv, NULL, err);
 
 	if (n < 0)
 		return err_hint(err, "`podflare help` shows how it is used");

@@ -32,6 +32,7 @@ struct cmd_ctx {
 	struct globals *globals;
 	void *opts;		/* the command's struct, filled in */
 	int argc;		/* operands */
+	int split;		/* how many of them stand before "--" */
 	char **argv;
 };
 

@@ -18,6 +18,7 @@ extern const struct cmd cmd_image_import;
 extern const struct cmd cmd_logs;
 extern const struct cmd cmd_ls;
 extern const struct cmd cmd_machine;
+extern const struct cmd cmd_merge;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_resume;
 extern const struct cmd cmd_rm;

@@ -141,3 +141,7 @@ libcli_a_SOURCES += \
 	cli/recipe-yaml.h \
 	cli/recipe.c \
 	cli/recipe.h
+
+# Diff and merge.
+libcli_a_SOURCES += \
+	cli/cmd-merge.c

@@ -207,7 +207,7 @@ static int parse_short(const struct opts_target *targets, size_t n,
 
 /* See opts.h. */
 int opts_parse(const struct opts_target *targets, size_t n, enum opts_mode mode,
-	       int argc, char **argv, struct err *err)
+	       int argc, char **argv, int *split, struct err *err)
 {
 	int operands = 0;
 	int i = 0;
@@ -235,6 +235,8 @@ int opts_parse(const struct opts_target *targets, size_t n, enum opts_mode mode,
 			return -1;
 		i += taken;
 	}
+	if (split)
+		*split = operands;
 	while (i < argc)
 		argv[operands++] = argv[i++];
 	return operands;

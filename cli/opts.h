@@ -57,10 +57,12 @@ struct opts_target {
 /*
  * Parse @argv (without the program's name). Operands are moved to its front.
  * An option is looked up in each of the @n targets in turn.
+ * @param split set to how many of the operands stand before "--" (all, when
+ * there is none); may be NULL
  * Return: how many operands there are, or -1 with @err (ERR_USAGE).
  */
 int opts_parse(const struct opts_target *targets, size_t n, enum opts_mode mode,
-	       int argc, char **argv, struct err *err);
+	       int argc, char **argv, int *split, struct err *err);
 /* Free what lists hold. */
 void opts_free(const struct opt *table, void *base);
 

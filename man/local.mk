@@ -13,6 +13,7 @@ dist_man_MANS += \
 	man/podflare-logs.1 \
 	man/podflare-ls.1 \
 	man/podflare-machine.1 \
+	man/podflare-merge.1 \
 	man/podflare-pause.1 \
 	man/podflare-resume.1 \
 	man/podflare-rm.1 \

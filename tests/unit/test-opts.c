@@ -44,6 +44,7 @@ static const struct opt table[] = {
 static struct outer o;
 static struct err err;
 static char *operands[16];
+static int split;
 
 /* Parse a command line given as words; operands[] has what is left. */
 static int parse(enum opts_mode mode, const char *const *words)
@@ -56,7 +57,7 @@ static int parse(enum opts_mode mode, const char *const *words)
 	err = (struct err)ERR_INIT;
 	for (; words[argc]; argc++)
 		operands[argc] = (char *)words[argc];
-	return opts_parse(&target, 1, mode, argc, operands, &err);
+	return opts_parse(&target, 1, mode, argc, operands, &split, &err);
 }
 
 #define PARSE(mode, ...) parse(mode, (const char *const[]){ __VA_ARGS__, NULL })
@@ -81,6 +82,7 @@ static void every_form_of_an_option(void **state)
 static void options_end_where_they_should(void **state)
 {
 	assert_int_equal(PARSE(OPTS_ANYWHERE, "a", "-t", "b", "--", "-i"), 3);
+	assert_int_equal(split, 2);
 	assert_true(o.tty && !o.in);
 	assert_string_equal(operands[2], "-i");
 	assert_int_equal(PARSE(OPTS_LEADING, "-t", "sb", "-i", "--", "x"), 4);
