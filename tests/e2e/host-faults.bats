@@ -32,7 +32,7 @@ teardown() {
 # fake_runner REPLY...: what is sent back for the first line of a client, the
 # second, ...
 fake_runner() {
-	mkdir -pm 700 run/podflare
+	mkdir -m 700 run/podflare
 	timeout 60 perl -MIO::Socket::UNIX -e '
 		my $s = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die;
 		while (my $c = $s->accept) {
@@ -76,7 +76,7 @@ hello() {
 		'{"jsonrpc":"2.0","id":2,"result":{"sandboxes":[]}}'
 	run --separate-stderr -0 podflare --json ls
 	[ "$output" = '[]' ]
-	[ ${#stderr_lines[@]} -eq 1 ]
+	[ "$(wc -l <<<"${stderr-}")" -eq 1 ]
 	stderr_says 'podflare: warning: the runner is version 0.0.7'
 	stderr_says 'kill 4242'
 	end_fake
