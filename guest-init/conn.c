@@ -23,13 +23,30 @@
 /* The kept output of a session, its frame headers, and a window of new. */
 #define OUT_MAX (AGENT_KEPT_OUTPUT * 2 + MIB)
 
-/* The host ended it, or it has to look like that. Only called by the loop. */
-static void lost(struct conn *c)
+/* virtio_vsock_reset_sock() of Linux leaves ECONNRESET to SO_ERROR, while calls
+ * fail with ENOTCONN; Unix sockets (in tests) fail with it themselves.
+ * @sys errno of the call that failed, 0: none did */
+static void note_reset(struct conn *c, int sys)
+{
+	int pending = 0;
+	socklen_t len = sizeof(pending);
+
+	if (sys != ECONNRESET &&
+	    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &pending, &len) < 0)
+		return;
+	c->reset |= sys == ECONNRESET || pending == ECONNRESET;
+}
+
+/* The host ended it, or it has to look like that. Only called by the loop.
+ * @sys as note_reset() */
+static void lost(struct conn *c, int sys)
 {
 	const struct conn_ops *ops = c->ops;
 
 	if (c->dead)
 		return;
+	if (sys)
+		note_reset(c, sys);
 	c->ops = NULL;
 	conn_drop(c, false);
 	if (ops && ops->gone)
@@ -58,8 +75,9 @@ static void half_close(struct conn *c)
 
 /* Nothing more can be sent. Its user hears of it at the next turn, since this
  * may be deep inside that user's own code. */
-static void break_off(struct conn *c)
+static void break_off(struct conn *c, int sys)
 {
+	note_reset(c, sys);
 	c->broken = true;
 	c->out.len = c->sent = 0;
 	loop_timer_set(&c->agent->loop, &c->timer, 0);
@@ -76,7 +94,7 @@ static void write_out(struct conn *c)
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			break;
 		if (n < 0) {
-			break_off(c);
+			break_off(c, errno);
 			break;
 		}
 		c->sent += (size_t)n;
@@ -97,7 +115,7 @@ static void discard(struct conn *c)
 	ssize_t n = TEMP_FAILURE_RETRY(read(c->fd, junk, sizeof(junk)));
 
 	if (n == 0 || (n < 0 && errno != EAGAIN))
-		lost(c);
+		lost(c, n < 0 ? errno : 0);
 }
 
 static void read_in(struct conn *c)
@@ -115,7 +133,7 @@ static void read_in(struct conn *c)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		lost(c);
+		lost(c, n < 0 ? errno : 0);
 		return;
 	}
 	while (!c->dead && !c->finishing && c->ops) {
@@ -150,7 +168,7 @@ static void on_timer(struct loop_timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
 
-	lost(c);
+	lost(c, 0);
 }
 
 struct conn *conn_open(struct agent *a, int fd, const struct conn_ops *ops)
@@ -205,7 +223,7 @@ static size_t send_now(struct conn *c, const struct iovec iov[2])
 		return 0;
 	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-		break_off(c);
+		break_off(c, errno);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -233,7 +251,7 @@ void conn_send(struct conn *c, uint8_t type, const void *data, size_t len)
 		done -= skip;
 		if (buf_append(&c->out, (uint8_t *)iov[i].iov_base + skip,
 			       iov[i].iov_len - skip) < 0) {
-			break_off(c);
+			break_off(c, 0);
 			return;
 		}
 	}

@@ -8,6 +8,11 @@
  * half-close, wait a little for the host to close), the host ends it (gone() is
  * called), or memory is out (as if the host had ended it).  It is freed in
  * conn_sweep(), never under its users' feet.
+ *
+ * A host that ends a connection is told from a transport that was reset (all
+ * connections at once: this guest is a copy that has just woken up).  The former
+ * sends SHUTDOWN or RST, which read(2) shows as the end of the stream; the latter
+ * alone leaves ECONNRESET in the socket.
  */
 #ifndef PODFLARE_GUEST_CONN_H
 #define PODFLARE_GUEST_CONN_H
@@ -39,6 +44,7 @@ struct conn {
 	bool finishing;
 	bool half_closed;
 	bool broken;	/* nothing can be sent any more */
+	bool reset;	/* the transport was, see above; stands before gone() */
 	bool dead;
 };
 

@@ -50,10 +50,11 @@ static size_t channel_read(struct channel *ch)
 		channel_close(ch);
 		return 0;
 	}
-	if (s->flags & AGENT_EXEC_KEEP)
-		backlog_put(&s->backlog, ch->type, bytes, (size_t)n);
 	if (s->conn)
 		conn_send(s->conn, ch->type, bytes, (size_t)n);
+	/* this may be how we come to know that the transport was reset */
+	if ((s->flags & AGENT_EXEC_KEEP) || (s->conn && s->conn->reset))
+		backlog_put(&s->backlog, ch->type, bytes, (size_t)n);
 	return (size_t)n;
 }
 

@@ -166,6 +166,8 @@ static void on_gone(struct conn *c)
 	struct session *s = c->owner;
 
 	s->conn = NULL;
+	if (c->reset)
+		s->flags |= AGENT_EXEC_KEEP;
 	if (s->running && !(s->flags & AGENT_EXEC_KEEP))
 		end_session(s, SIGHUP);
 	go_on(s);

@@ -61,10 +61,14 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
-agent_tests = test-agent-exec test-agent-files test-agent-requests \
+agent_tests = test-agent-copy test-agent-exec test-agent-files \
+	test-agent-requests \
 	test-agent-session test-agent-tar test-agent-tty
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
+test_agent_copy_SOURCES = tests/unit/test-agent-copy.c $(agent_rig)
+test_agent_copy_CPPFLAGS = $(unit_cppflags)
+test_agent_copy_LDADD = $(agent_libs)
 test_agent_exec_SOURCES = tests/unit/test-agent-exec.c $(agent_rig)
 test_agent_exec_CPPFLAGS = $(unit_cppflags)
 test_agent_exec_LDADD = $(agent_libs)

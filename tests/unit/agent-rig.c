@@ -396,6 +396,20 @@ int rig_start_sh(struct rig *r, const char *script, uint32_t flags)
 	return fd;
 }
 
+void rig_hang_up(int fd)
+{
+	assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+}
+
+void rig_reset(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	/* a Unix socket that is closed with bytes unread does that */
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	close(fd);
+}
+
 int rig_host(const char *fmt, ...)
 {
 	char command[4096];

@@ -68,6 +68,11 @@ void rig_script(struct buf *values, const char *script);
 void rig_sh(struct rig *r, const char *script, struct reply *reply);
 /* EXEC that is not waited for. @param flags AGENT_EXEC_* Return: the stream. */
 int rig_start_sh(struct rig *r, const char *script, uint32_t flags);
+/* The host ends the stream, whatever it has not read; @fd is still to be closed,
+ * when the agent has noticed. */
+void rig_hang_up(int fd);
+/* The stream ends as all do in a copy of the guest: ECONNRESET. Closes @fd. */
+void rig_reset(int fd);
 
 /* Run a command of the host. Return: its exit status. */
 int rig_host(const char *fmt, ...) PRINTF(1, 2);

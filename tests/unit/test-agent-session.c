@@ -177,10 +177,11 @@ static void endless_output_is_held_back_and_ends_with_the_stream(void **state)
 	/* blocked in write(2), not running: it is held back */
 	assert_int_equal(rig_host("grep -q '^State:.[SD]' /proc/$(cat %s)/status",
 				  rig_path(r, "pid")), 0);
-	close(fd);
+	rig_hang_up(fd);
 	assert_int_equal(rig_host("for i in $(seq 50); do kill -0 $(cat %s) "
 				  "2>/dev/null || exit 0; sleep 0.1; done; "
 				  "exit 1", rig_path(r, "pid")), 0);
+	close(fd);
 }
 
 static void children_in_the_background_do_not_hold_the_exit_back(void **state)
@@ -230,8 +231,9 @@ static void a_lost_stream_hangs_the_command_up(void **state)
 		 rig_path(r, "ready"));
 	fd = rig_start_sh(r, script, 0);
 	assert_true(rig_wait_file(rig_path(r, "ready"), true));
-	close(fd);
+	rig_hang_up(fd);
 	assert_true(rig_wait_file(rig_path(r, "hup"), true));
+	close(fd);
 }
 
 static void a_command_that_ignores_the_hangup_is_killed(void **state)
@@ -247,10 +249,11 @@ static void a_command_that_ignores_the_hangup_is_killed(void **state)
 	assert_true(rig_wait_file(rig_path(r, "pid2"), true));
 	usleep(100000);
 	start = rig_now_ms();
-	close(fd);
+	rig_hang_up(fd);
 	assert_int_equal(rig_host("for i in $(seq 80); do kill -0 $(cat %s) "
 				  "2>/dev/null || exit 0; sleep 0.1; done; "
 				  "exit 1", rig_path(r, "pid2")), 0);
+	close(fd);
 	assert_in_range(rig_now_ms() - start, 1800, 8000);
 }
 
