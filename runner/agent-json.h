@@ -22,8 +22,10 @@ int agent_put_hello(struct buf *out, const char *hostname, struct err *err);
 int agent_put_exec(struct buf *out, const json_t *params,
 		   const struct exec_defaults *def, struct err *err);
 int agent_put_session(struct buf *out, int64_t session, struct err *err);
-/* PUT, GET, STAT: path, name, user, follow of @params. */
+/* PUT, GET, STAT: path, name, user, follow, image of @params. */
 int agent_put_file(struct buf *out, const json_t *params, struct err *err);
+/* CHANGES: paths, all. */
+int agent_put_changes(struct buf *out, const json_t *params, struct err *err);
 
 /* The results; NULL with @err (ERR_PROTOCOL) when a guest's values are
  * malformed. */

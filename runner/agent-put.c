@@ -17,10 +17,9 @@
 
 #define ENTROPY 64
 
-static int too_large(struct err *err)
+static int too_large(const char *what, struct err *err)
 {
-	return err_set(err, ERR_LIMIT,
-		       "command and environment are over %d bytes", FRAME_MAX);
+	return err_set(err, ERR_LIMIT, "%s over %d bytes", what, FRAME_MAX);
 }
 
 int agent_check_env(const json_t *env, struct err *err)
@@ -124,7 +123,7 @@ int agent_put_exec(struct buf *out, const json_t *params,
 	out->max = FRAME_MAX;
 	json_array_foreach(cmd, i, arg)
 		if (tlv_put_str(out, AGENT_T_ARG, json_string_value(arg)) < 0)
-			return too_large(err);
+			return too_large("command and environment are", err);
 	if (put_env(out, envs, ARRAY_SIZE(envs)) < 0 ||
 	    put_text(out, AGENT_T_CWD, cwd) < 0 ||
 	    put_text(out, AGENT_T_USER, user) < 0 ||
@@ -132,7 +131,7 @@ int agent_put_exec(struct buf *out, const json_t *params,
 	    put_flag(out, AGENT_T_ROWS, rows) < 0 ||
 	    put_flag(out, AGENT_T_COLS, cols) < 0 ||
 	    put_flag(out, AGENT_T_TIMEOUT, timeout) < 0)
-		return too_large(err);
+		return too_large("command and environment are", err);
 	return 0;
 }
 
@@ -157,7 +156,23 @@ int agent_put_file(struct buf *out, const json_t *params, struct err *err)
 	if (tlv_put_str(out, AGENT_T_PATH, path) < 0 ||
 	    put_text(out, AGENT_T_NAME, param_str(params, "name", "")) < 0 ||
 	    put_text(out, AGENT_T_USER, param_str(params, "user", "")) < 0 ||
-	    put_flag(out, AGENT_T_FOLLOW, param_bool(params, "follow")) < 0)
-		return too_large(err);
+	    put_flag(out, AGENT_T_FOLLOW, param_bool(params, "follow")) < 0 ||
+	    put_flag(out, AGENT_T_IMAGE, param_bool(params, "image")) < 0)
+		return too_large("the paths are", err);
+	return 0;
+}
+
+int agent_put_changes(struct buf *out, const json_t *params, struct err *err)
+{
+	const json_t *paths = param_get(params, "paths");
+	json_t *path;
+	size_t i;
+
+	out->max = FRAME_MAX;
+	json_array_foreach(paths, i, path)
+		if (tlv_put_str(out, AGENT_T_PATH, json_string_value(path)) < 0)
+			return too_large("the paths are", err);
+	if (put_flag(out, AGENT_T_ALL, param_bool(params, "all")) < 0)
+		return too_large("the paths are", err);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * runner/req-files.c - files.*
  *
- * podflared, loop thread.  Tar streams go between client and guest; only stat
- * is answered here, and its reply is checked (agent-get.c).
+ * podflared, loop thread.  Tar streams and records go between client and guest;
+ * only stat is answered here, and its reply is checked (agent-get.c).
  */
 #include "common/agent.h"
 #include "runner/methods.h"
@@ -77,4 +77,58 @@ static void stat_run(struct sbop *op)
 void method_files_stat(struct request *rq)
 {
 	sbop_start(rq, stat_run);
+}
+
+static void changes_run(struct sbop *op)
+{
+	CLEANUP_BUF struct buf payload = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (agent_put_changes(&payload, op->rq->params, &err) < 0)
+		sbop_fail(op, &err);
+	else
+		sbop_stream(op, AGENT_CHANGES, &payload);
+}
+
+void method_files_changes(struct request *rq)
+{
+	sbop_start(rq, changes_run);
+}
+
+/* What is asked for comes in the stream. */
+static void bare_run(struct sbop *op, uint8_t type)
+{
+	CLEANUP_BUF struct buf none = BUF_INIT;
+
+	sbop_stream(op, type, &none);
+}
+
+static void hash_run(struct sbop *op)
+{
+	bare_run(op, AGENT_HASH);
+}
+
+void method_files_hash(struct request *rq)
+{
+	sbop_start(rq, hash_run);
+}
+
+static void fetch_run(struct sbop *op)
+{
+	bare_run(op, AGENT_FETCH);
+}
+
+void method_files_fetch(struct request *rq)
+{
+	sbop_start(rq, fetch_run);
+}
+
+static void apply_run(struct sbop *op)
+{
+	bare_run(op, AGENT_APPLY);
+}
+
+void method_files_apply(struct request *rq)
+{
+	sbop_start(rq, apply_run);
 }
