@@ -25,7 +25,8 @@ struct root {
 	const struct recipe *r;
 	struct job_proc *p;
 	unsigned int packages;	/* to be set up */
-	unsigned int done;
+	unsigned int done;	/* packages unpacked and packages set up */
+	const char *phase;	/* whose packages they are, NULL: a step's */
 	unsigned int failed;	/* this step (from 1), with this exit code */
 	int code;
 	int owner;		/* the file whose owner is unknown, -1 */
@@ -45,7 +46,15 @@ static const struct {
 	{ "creating tarball", "writing the root file system" },
 };
 
-/* "Setting up x (1.0) ..." after "0 upgraded, 12 newly installed, ..." */
+static bool begins(const char *line, const char *word)
+{
+	return !strncmp(line, word, strlen(word));
+}
+
+/*
+ * "0 upgraded, 12 newly installed, ...", then "Get:1 ..." to "Get:12 ...", and
+ * "Unpacking x ..." and "Setting up x ..." for each of them.
+ */
 static bool package_line(struct job *j, struct root *root, const char *line)
 {
 	unsigned int n;
@@ -55,16 +64,20 @@ static bool package_line(struct job *j, struct root *root, const char *line)
 		root->done = 0;
 		return true;
 	}
-	if (sscanf(line, "Get:%u ", &n) == 1)
-		root->done = n;
-	else if (!strncmp(line, "Setting up ", 11))
-		root->done++;
-	else
+	if (sscanf(line, "Get:%u ", &n) == 1) {
+		if (root->packages && root->phase)
+			progress_step(&j->progress, "fetching packages",
+				      (int)(MIN(n, root->packages) * 100ULL /
+					    root->packages));
+		return true;
+	}
+	if (!begins(line, "Unpacking ") && !begins(line, "Setting up "))
 		return false;
-	if (root->packages)
-		progress_step(&j->progress, j->progress.text,
-			      (int)MIN(root->done * 100 / root->packages,
-				       100U));
+	root->done++;
+	if (root->packages && root->phase)
+		progress_step(&j->progress, root->phase,
+			      (int)MIN(root->done * 50ULL / root->packages,
+				       99ULL));
 	return true;
 }
 
@@ -82,11 +95,10 @@ static void watch(struct job *j, const char *line)
 	int code;
 
 	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
-		if (!strncmp(line, "I: ", 3) &&
-		    !strncmp(line + 3, phases[i].begin,
-			     strlen(phases[i].begin))) {
-			progress_step(&j->progress, phases[i].text, -1);
+		if (begins(line, "I: ") && begins(line + 3, phases[i].begin)) {
+			root->phase = phases[i].text;
 			root->done = 0;
+			progress_step(&j->progress, root->phase, -1);
 		}
 	if (package_line(j, root, line))
 		return;
@@ -96,6 +108,7 @@ static void watch(struct job *j, const char *line)
 		snprintf(text, sizeof(text), "running step %u of %zu: %.*s", n,
 			 root->r->run.n, first_line(cmd), cmd);
 		progress_step(&j->progress, text, -1);
+		root->phase = NULL;
 		root->p->lines = 0;
 	}
 	if (sscanf(line, "podflare-failed %u %d", &n, &code) == 2) {
