@@ -43,6 +43,7 @@ static void put_amount(const struct progress *p, char *out, size_t size)
 
 static void draw_tty(struct progress *p)
 {
+	uint64_t ms = (now_ns() - p->step_ns) / 1000000;
 	char line[256], amount[64], time[SIZE_TEXT];
 	size_t cols = term_columns(STDERR_FILENO);
 	int percent = p->percent;
@@ -51,15 +52,15 @@ static void draw_tty(struct progress *p)
 	if (p->total)
 		percent = (int)(p->done * 100 / p->total);
 	put_amount(p, amount, sizeof(amount));
-	duration_format((now_ns() - p->step_ns) / 1000000, time);
+	duration_format(ms, time);
 	if (percent >= 0 && percent <= 100)
 		n = snprintf(line, sizeof(line), "%s  [%.*s%*s] %3d %%%s",
 			     p->text, percent * BAR / 100,
 			     "####################", BAR - percent * BAR / 100,
 			     "", percent, amount);
 	else
-		n = snprintf(line, sizeof(line), "%s%s  %s", p->text, amount,
-			     time);
+		n = snprintf(line, sizeof(line), "%s%s%s%s", p->text, amount,
+			     ms < 1000 ? "" : "  ", ms < 1000 ? "" : time);
 	if (n > 0 && cols > 1 && (size_t)n >= cols && cols < sizeof(line))
 		line[cols - 1] = '\0';
 	fprintf(stderr, "\r\033[K%s", line);
