@@ -6,13 +6,17 @@
  * in, else the installed one; without man(1) and mandoc(1), the usage.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/cmds.h"
+#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/proc.h"
+
+#define PAGE_MAX MIB
 
 /* Return: malloc'ed path of the page, NULL when there is none. */
 static char *find_page(const char *page)
@@ -44,28 +48,76 @@ static char *find_page(const char *page)
 	return NULL;
 }
 
-/* Return: whether @argv ran and was content. */
-static bool run_viewer(const char *const *argv)
+/* Return: whether @argv ran and was content. @out: what it printed; NULL: onto our
+ * own stdout. */
+static bool run_viewer(const char *const *argv, struct buf *out)
 {
 	struct proc_spawn s = { .argv = argv, .fds = { 0, 1, 2 }, .nfds = 3 };
 	struct err ignored = ERR_INIT;
-	int status;
-	pid_t pid = proc_spawn(&s, NULL, &ignored);
+	CLEANUP_FD int rd = -1;
+	CLEANUP_FD int wr = -1;
+	int fds[2], status;
+	pid_t pid;
 
-	if (pid < 0 ||
-	    TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid)
+	if (out) {
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return false;
+		rd = fds[0];
+		wr = fds[1];
+		s.fds[1] = wr;
+	}
+	pid = proc_spawn(&s, NULL, &ignored);
+	if (pid < 0)
+		return false;
+	if (out) {
+		close(steal_fd(&wr));
+		while (out->len < PAGE_MAX && buf_read(out, rd, 16384) > 0)
+			;
+		close(steal_fd(&rd));
+	}
+	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid)
 		return false;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Print @text without what is for terminals: of "X, backspace, X" (bold) and
+ * "_, backspace, X" (underlined) the X. */
+static void print_plain(const struct buf *text)
+{
+	const unsigned char *p = text->data;
+
+	for (size_t i = 0, n; i < text->len; i += n) {
+		n = 1;
+		while (i + n < text->len && (p[i + n] & 0xc0) == 0x80)
+			n++;
+		if (i + n < text->len && p[i + n] == '\b')
+			n++;
+		else
+			fwrite(p + i, 1, n, stdout);
+	}
+}
+
+/* mandoc(1), unlike man(1), overstrikes when it does not write to a terminal. */
+static bool run_mandoc(const char *path)
+{
+	const char *const argv[] = { "mandoc", "-a", path, NULL };
+	CLEANUP_BUF struct buf text = BUF_INIT;
+
+	if (isatty(STDOUT_FILENO))
+		return run_viewer(argv, NULL);
+	if (!run_viewer(argv, &text))
+		return false;
+	print_plain(&text);
+	return true;
 }
 
 static bool show_page(const char *page)
 {
 	CLEANUP_FREE char *path = find_page(page);
 	const char *const man[] = { "man", path, NULL };
-	const char *const mandoc[] = { "mandoc", "-a", path, NULL };
 
 	fflush(stdout);
-	return path && (run_viewer(man) || run_viewer(mandoc));
+	return path && (run_viewer(man, NULL) || run_mandoc(path));
 }
 
 static int run(struct cmd_ctx *ctx, struct err *err)

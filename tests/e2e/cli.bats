@@ -77,6 +77,30 @@ load helper
 	[[ $output == *SYNOPSIS* ]]
 }
 
+# only PROGRAM... -- COMMAND...: nothing else is in its PATH.
+only() {
+	local command
+
+	while [ "$1" != -- ]; do
+		ln -s "$(type -P "$1")" . || return
+		shift
+	done
+	shift
+	command=$(type -P "$1")
+	shift
+	timeout 30 env PATH="$PWD" "$command" "$@"
+}
+
+@test "help by mandoc alone is plain text" {
+	run --separate-stderr -0 only mandoc -- podflare help create
+	[[ $output == *SYNOPSIS*--memory* && $output != *$'\b'* ]]
+}
+
+@test "help without man and mandoc is the usage" {
+	run --separate-stderr -0 only -- podflare help create
+	[[ $output == "usage: podflare create"* ]]
+}
+
 @test "help of what is not there: exit 2" {
 	run --separate-stderr podflare help nosuch
 	[ "$status" -eq 2 ] || [ "$status" -eq 1 ]
