@@ -9,7 +9,8 @@ packages_build=(gcc libc6-dev make autoconf automake pkg-config
 	libjansson-dev libyaml-dev libarchive-dev libseccomp-dev libmd-dev
 	musl-tools)
 packages_image=(mmdebstrap squashfs-tools e2fsprogs)
-packages_test=(libcmocka-dev bats shellcheck mandoc expect jq procps)
+packages_test=(libcmocka-dev bats shellcheck mandoc expect jq procps
+	xz-utils)
 packages_machine=(qemu-system-x86 busybox-static)
 
 say() {
@@ -23,31 +24,51 @@ die() {
 	exit 1
 }
 
-# step TEXT LOG COMMAND...: run it with its output in LOG; a dot every 5 s.
+# tick TEXT: that it takes time: on a terminal the seconds, elsewhere a dot every
+# 5 s.  Ctrl-C does not reach it, so it looks whether this script still runs.
+tick() {
+	local start=$SECONDS timer seconds=5
+
+	exec {timer}<> <(:)
+	[ ! -t 1 ] || seconds=1
+	until read -rt $seconds -u "$timer" || [ ! -d /proc/$$ ]; do
+		if [ -t 1 ]; then
+			printf '\r==> %s ... %d s' "$1" $((SECONDS - start))
+		else
+			printf .
+		fi
+	done
+}
+
+# step TEXT LOG COMMAND...: run it with its output in LOG.
 step() {
-	local text=$1 log=$2 rc=0 start=$SECONDS dots
+	local text=$1 log=$2 rc=0 start=$SECONDS ticker
 
 	shift 2
-	printf '==> %s ' "$text"
-	{ while sleep 5; do printf .; done; } &
-	dots=$!
+	printf '==> %s ...' "$text"
+	tick "$text" &
+	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
-	kill "$dots" 2>/dev/null
-	wait "$dots" 2>/dev/null
+	kill "$ticker" 2>/dev/null
+	wait "$ticker" 2>/dev/null
+	[ ! -t 1 ] || printf '\r==> %s ...' "$text"
 	if [ $rc -eq 0 ]; then
 		printf ' %d s\n' $((SECONDS - start))
 		return 0
 	fi
-	printf ' failed (exit code %d); the end of %s:\n' $rc "$log"
+	printf ' failed (exit code %d); the end of %s:\n' $rc "${log#"$top"/}"
 	tail -n 30 "$log" | sed 's/^/    /'
 	return $rc
 }
 
-# Whether guests run on this processor directly. Where it could, but /dev/kvm is
-# not there or not ours, podflare is told to use the emulated machine.
+# Whether guests run on this processor directly; if not, $no_virt says why. Where
+# it could, but /dev/kvm is not there or not ours, podflare is told to use the
+# emulated machine.
 hardware_virt() {
+	no_virt='no hardware virtualization here'
 	grep -qE '^flags\s*:.* (vmx|svm)( |$)' /proc/cpuinfo || return 1
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] && return
+	no_virt='/dev/kvm cannot be opened (see build/podflare doctor)'
 	export PODFLARE_MACHINE=always
 	return 1
 }
@@ -60,13 +81,21 @@ as_root() {
 	fi
 }
 
+may_be_root() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	command -v sudo >/dev/null || return
+	sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }
+}
+
 apt() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		-o DPkg::Lock::Timeout=120 "$@"
 }
 
+# One stale source among many fails an update; whether it matters shows then.
 apt_install() {
-	apt update && apt install --no-install-recommends "$@"
+	apt update
+	apt install --no-install-recommends "$@"
 }
 
 # Install those of the named packages that are not; silent when all are there.
@@ -82,15 +111,15 @@ packages_install() {
 	command -v apt-get >/dev/null ||
 		die "these are missing: ${missing[*]}" \
 			"install what your system calls them"
-	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null &&
-	   ! { [ -t 0 ] && sudo -v; }; then
-		die "not root, and sudo does not work; missing: ${missing[*]}" \
-			"as root: apt-get install ${missing[*]}"
-	fi
-	step "installing ${missing[*]}" "$logs/apt.log" \
+	say "missing: ${missing[*]}"
+	may_be_root ||
+		die "not root, and sudo does not work" \
+			"let an administrator install what is missing:
+apt-get install --no-install-recommends ${missing[*]}"
+	step "installing ${#missing[@]} packages" "$logs/apt.log" \
 		apt_install "${missing[@]}" ||
 		die "these could not be installed: ${missing[*]}" \
-			"see $logs/apt.log; is the network up?"
+			"see ${logs#"$top"/}/apt.log; is the network up?"
 }
 
 # The packages that a run needs, as this host is.
