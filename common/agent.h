@@ -122,7 +122,9 @@ enum agent_tag {
 				 * that is another machine now: machine-id and
 				 * whatever else must be its own is renewed */
 	AGENT_T_FROZEN = 7,	/* u32, OK of FREEZE: 1 all stopped, 0 some did
-				 * not within 100 ms (in the kernel, on I/O) */
+				 * not within 100 ms (in the kernel, on I/O);
+				 * HELLO: 1 what FREEZE stopped stays so, in a
+				 * copy that is only looked at */
 	/* EXEC, ATTACH, STARTED */
 	AGENT_T_ARG = 16,	/* text, repeated; the first is the program;
 				 * none at all: the user's login shell */

@@ -14,6 +14,7 @@
 
 #include "common/agent.h"
 #include "guest-init/conn.h"
+#include "guest-init/freeze.h"
 #include "guest-init/requests.h"
 #include "guest-init/session.h"
 #include "guest-init/sink.h"
@@ -57,6 +58,9 @@ static void on_request(struct conn *c, const struct frame *f)
 	case AGENT_POWEROFF:
 		request_poweroff(c);
 		break;
+	case AGENT_FREEZE:
+		freeze_start(c);
+		break;
 	default:
 		err_set(&err, ERR_PROTOCOL, "unknown request %u", f->type);
 		conn_fail(c, &err);
@@ -68,6 +72,7 @@ int agent_init(struct agent *a, const struct agent_system *system,
 {
 	memset(a, 0, sizeof(*a));
 	a->system = system;
+	a->freezer.events.fd = -1;
 	if (loop_init(&a->loop, err) < 0)
 		return -1;
 	cgroup_init(&a->cgroup, system->cgroup);
@@ -76,6 +81,7 @@ int agent_init(struct agent *a, const struct agent_system *system,
 
 void agent_free(struct agent *a)
 {
+	freeze_free(a);
 	for (struct conn *c = a->conns; c; c = c->next)
 		conn_drop(c, false);
 	for (struct session *s = a->sessions; s; s = s->next) {

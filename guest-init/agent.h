@@ -25,6 +25,7 @@ struct agent_system {
 	int (*add_entropy)(const void *data, size_t len, struct err *err);
 	int (*set_clock)(uint64_t realtime_ns, struct err *err);
 	int (*set_hostname)(const char *name, struct err *err);
+	void (*renew_identity)(void);	/* identity.h; a failure is logged */
 	void (*poweroff)(void);	/* does not return in the guest */
 };
 
@@ -33,6 +34,13 @@ struct agent_child {
 	pid_t pid;
 	void (*ended)(struct agent_child *c, int wstatus);
 	struct agent_child *next;
+};
+
+/* freeze.h */
+struct freezer {
+	struct loop_watch events;	/* only while somebody waits for them */
+	struct hold *holds;
+	bool locked;		/* this guest is a copy: until HELLO */
 };
 
 struct agent {
@@ -46,8 +54,9 @@ struct agent {
 	uint32_t last_session;
 	struct sink *sinks;
 	struct agent_child *children;
+	struct freezer freezer;
 	unsigned int nr_transfers;
-	bool greeted;		/* the first HELLO was carried out */
+	bool greeted;		/* HELLO was carried out, also in this copy */
 	bool reap_again;	/* more have died than one turn takes */
 };
 

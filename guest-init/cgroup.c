@@ -80,11 +80,18 @@ static void bound_memory(int user)
 	write_at(user, "memory.max", text);
 }
 
+static int open_group(int parent, const char *name)
+{
+	mkdirat(parent, name, 0755);
+	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 void cgroup_init(struct cgroup *cg, const char *root)
 {
 	CLEANUP_FD int dir = -1;
 
-	cg->user = cg->own = cg->memory_events = cg->pids_events = -1;
+	cg->user = cg->own = cg->commands = cg->events = -1;
+	cg->memory_events = cg->pids_events = -1;
 	cg->nr_stale = 0;
 	if (root)
 		dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -96,43 +103,46 @@ void cgroup_init(struct cgroup *cg, const char *root)
 	write_at(dir, "cgroup.subtree_control", "+cpu");
 	write_at(dir, "cgroup.subtree_control", "+memory");
 	write_at(dir, "cgroup.subtree_control", "+pids");
-	mkdirat(dir, "user", 0755);
-	cg->user = openat(dir, "user", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cg->user = open_group(dir, "user");
 	if (cg->user < 0)
 		return;
 	write_at(cg->user, "cgroup.subtree_control", "+cpu");
 	bound_pids(cg->user);
 	bound_memory(cg->user);
-	mkdirat(cg->user, "agent", 0755);
-	cg->own = openat(cg->user, "agent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cg->own = open_group(cg->user, "agent");
+	cg->commands = open_group(cg->user, "commands");
+	if (cg->commands >= 0) {
+		write_at(cg->commands, "cgroup.subtree_control", "+cpu");
+		cg->events = openat(cg->commands, "cgroup.events",
+				    O_RDONLY | O_CLOEXEC);
+	}
 	cg->memory_events = openat(cg->user, "memory.events", O_RDONLY | O_CLOEXEC);
 	cg->pids_events = openat(cg->user, "pids.events", O_RDONLY | O_CLOEXEC);
 }
 
 void cgroup_free(struct cgroup *cg)
 {
+	int *const all[] = { &cg->user, &cg->own, &cg->commands, &cg->events,
+			     &cg->memory_events, &cg->pids_events };
+
 	cgroup_sweep(cg);
-	if (cg->user >= 0)
-		close(cg->user);
-	if (cg->own >= 0)
-		close(cg->own);
-	if (cg->memory_events >= 0)
-		close(cg->memory_events);
-	if (cg->pids_events >= 0)
-		close(cg->pids_events);
-	cg->user = cg->own = cg->memory_events = cg->pids_events = -1;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (*all[i] >= 0)
+			close(*all[i]);
+		*all[i] = -1;
+	}
 }
 
 int cgroup_make(struct cgroup *cg, uint32_t id)
 {
 	char name[16];
 
-	if (cg->user < 0)
+	if (cg->commands < 0)
 		return -1;
 	snprintf(name, sizeof(name), "%" PRIu32, id);
-	if (mkdirat(cg->user, name, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(cg->commands, name, 0755) < 0 && errno != EEXIST)
 		return -1;
-	return openat(cg->user, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return openat(cg->commands, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Before Linux 5.14: by hand, again and again until nobody is born. */
@@ -163,12 +173,12 @@ int cgroup_kill(struct cgroup *cg, uint32_t id)
 	CLEANUP_FD int dir = -1;
 	char name[16];
 
-	if (cg->user < 0) {
+	if (cg->commands < 0) {
 		errno = ENOENT;
 		return -1;
 	}
 	snprintf(name, sizeof(name), "%" PRIu32, id);
-	dir = openat(cg->user, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = openat(cg->commands, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -1;
 	if (write_at(dir, "cgroup.kill", "1") == 0)
@@ -181,13 +191,14 @@ static int remove_group(struct cgroup *cg, uint32_t id)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%" PRIu32, id);
-	return unlinkat(cg->user, name, AT_REMOVEDIR) < 0 && errno == EBUSY ? -1
-									     : 0;
+	if (unlinkat(cg->commands, name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+		return -1;
+	return 0;
 }
 
 void cgroup_drop(struct cgroup *cg, uint32_t id)
 {
-	if (cg->user < 0 || remove_group(cg, id) == 0)
+	if (cg->commands < 0 || remove_group(cg, id) == 0)
 		return;
 	/* with this many daemons, an empty folder more or less is nothing */
 	if (cg->nr_stale < CGROUP_STALE_MAX)
@@ -198,7 +209,7 @@ void cgroup_sweep(struct cgroup *cg)
 {
 	unsigned int kept = 0;
 
-	if (cg->user < 0)
+	if (cg->commands < 0)
 		return;
 	for (unsigned int i = 0; i < cg->nr_stale; i++)
 		if (remove_group(cg, cg->stale[i]) < 0)
@@ -228,6 +239,20 @@ void cgroup_events(const struct cgroup *cg, struct cgroup_events *ev)
 {
 	ev->oom_kills = keyed(cg->memory_events, "oom_kill");
 	ev->fork_fails = keyed(cg->pids_events, "max");
+}
+
+int cgroup_freeze(struct cgroup *cg, bool on)
+{
+	if (cg->commands < 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	return write_at(cg->commands, "cgroup.freeze", on ? "1" : "0");
+}
+
+bool cgroup_is_frozen(const struct cgroup *cg)
+{
+	return keyed(cg->events, "frozen") == 1;
 }
 
 uint64_t cgroup_value(const struct cgroup *cg, const char *file)

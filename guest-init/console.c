@@ -77,15 +77,19 @@ static void on_line(struct loop_watch *w, uint32_t events)
 	char line[256];
 	ssize_t n = read(c->fd, line, sizeof(line));
 	pid_t pid = -1;
+	int group;
 
 	/* an end of file that was typed is no line; the port's hangs up too */
 	if (n < 0 ? errno == EAGAIN : n == 0 && !(events & EPOLLHUP))
 		return;
 	loop_del(&c->agent->loop, w);
 	if (n > 0) {
-		pid = spawn_fork(c->agent->cgroup.own);
+		group = cgroup_make(&c->agent->cgroup, CGROUP_CONSOLE);
+		pid = spawn_fork(group);
 		if (pid == 0)
 			run_shell(c->port);
+		if (group >= 0)
+			close(group);
 	}
 	if (pid > 0) {
 		agent_add_child(c->agent, &c->shell, pid);

@@ -12,6 +12,8 @@ guest_init_sources = \
 	guest-init/environ.c \
 	guest-init/extract.c \
 	guest-init/file-data.c \
+	guest-init/freeze.c \
+	guest-init/identity.c \
 	guest-init/links.c \
 	guest-init/pty.c \
 	guest-init/requests.c \
@@ -53,6 +55,8 @@ guest_init_headers = \
 	guest-init/environ.h \
 	guest-init/extract.h \
 	guest-init/file-data.h \
+	guest-init/freeze.h \
+	guest-init/identity.h \
 	guest-init/kmsg.h \
 	guest-init/links.h \
 	guest-init/listen.h \

@@ -15,16 +15,23 @@
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/tlv.h"
+#include "guest-init/freeze.h"
 
 #define FLUSH_MS 1000
+#define ENTROPY_MIN 32
 
-/* Everything or an error: a guest without fresh entropy must not be used. */
-static int greet(struct agent *a, const struct frame *f, struct err *err)
+/* HELLO's values; 0 and "" are those that did not come. */
+struct hello {
+	uint32_t protocol;
+	const uint8_t *entropy;
+	size_t entropy_len;
+	uint64_t realtime;
+	char hostname[65];
+	bool copy, stay_frozen;
+};
+
+static int parse_hello(struct hello *h, const struct frame *f, struct err *err)
 {
-	const struct agent_system *sys = a->system;
-	uint32_t protocol = 0;
-	bool entropy = false;
-	char name[65];
 	struct tlv t;
 	size_t pos = 0;
 	int rc;
@@ -32,22 +39,24 @@ static int greet(struct agent *a, const struct frame *f, struct err *err)
 	while ((rc = tlv_next(f->data, f->len, &pos, &t)) > 0) {
 		switch (t.tag) {
 		case AGENT_T_PROTOCOL:
-			protocol = tlv_u32(&t);
+			h->protocol = tlv_u32(&t);
 			break;
 		case AGENT_T_ENTROPY:
-			if (sys->add_entropy(t.data, t.len, err) < 0)
-				return -1;
-			entropy = t.len >= 32;
+			h->entropy = t.data;
+			h->entropy_len = t.len;
 			break;
 		case AGENT_T_REALTIME:
-			if (sys->set_clock(tlv_u64(&t), err) < 0)
-				return -1;
+			h->realtime = tlv_u64(&t);
 			break;
 		case AGENT_T_HOSTNAME:
-			if (tlv_str(&t, name, sizeof(name)) < 0)
+			if (tlv_str(&t, h->hostname, sizeof(h->hostname)) < 0)
 				return err_set(err, ERR_USAGE, "bad hostname");
-			if (sys->set_hostname(name, err) < 0)
-				return -1;
+			break;
+		case AGENT_T_COPY:
+			h->copy = tlv_u32(&t) != 0;
+			break;
+		case AGENT_T_FROZEN:
+			h->stay_frozen = tlv_u32(&t) != 0;
 			break;
 		default:
 			break;
@@ -55,13 +64,34 @@ static int greet(struct agent *a, const struct frame *f, struct err *err)
 	}
 	if (rc < 0)
 		return err_set(err, ERR_PROTOCOL, "malformed request");
-	if (protocol != AGENT_PROTOCOL)
+	if (h->protocol != AGENT_PROTOCOL)
 		return err_set(err, ERR_VERSION, "the guest's agent speaks "
 			       "protocol %d, not %" PRIu32, AGENT_PROTOCOL,
-			       protocol);
-	if (!entropy)
+			       h->protocol);
+	if (h->entropy_len < ENTROPY_MIN)
 		return err_set(err, ERR_PROTOCOL, "no entropy came with HELLO");
+	return 0;
+}
+
+/* Everything or an error: a guest without fresh entropy must not be used.
+ * Entropy first: all that follows may draw on it. */
+static int greet(struct agent *a, const struct frame *f, struct err *err)
+{
+	const struct agent_system *sys = a->system;
+	struct hello h = { 0 };
+
+	if (parse_hello(&h, f, err) < 0 ||
+	    sys->add_entropy(h.entropy, h.entropy_len, err) < 0)
+		return -1;
+	if (h.realtime && sys->set_clock(h.realtime, err) < 0)
+		return -1;
+	if (h.hostname[0] && sys->set_hostname(h.hostname, err) < 0)
+		return -1;
+	if (h.copy)
+		sys->renew_identity();
 	a->greeted = true;
+	if (!h.stay_frozen)
+		freeze_end(a);
 	return 0;
 }
 

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "guest-init/identity.h"
+#include "guest-init/kmsg.h"
 #include "guest-init/mount.h"
 
 #define ENTROPY_MAX 512
@@ -63,6 +65,15 @@ static int set_hostname(const char *name, struct err *err)
 	return 0;
 }
 
+/* Not worth a machine: a full disk, as a rule. */
+static void renew_identity(void)
+{
+	struct err err = ERR_INIT;
+
+	if (identity_renew("/", &err) < 0)
+		kmsg_line(KMSG_WARN, "%s", err.msg);
+}
+
 /* Until no child is left or the time is over. */
 static void wait_for_all(int ms)
 {
@@ -100,6 +111,7 @@ const struct agent_system *system_of_guest(int disk)
 		.add_entropy = add_entropy,
 		.set_clock = set_clock,
 		.set_hostname = set_hostname,
+		.renew_identity = renew_identity,
 		.poweroff = poweroff,
 	};
 

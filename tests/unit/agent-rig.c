@@ -51,6 +51,11 @@ static int note_hostname(const char *name, struct err *err)
 	return 0;
 }
 
+static void note_renewal(void)
+{
+	seen->renewals++;
+}
+
 static void note_poweroff(void)
 {
 	seen->poweroffs++;
@@ -110,6 +115,7 @@ static void serve(const struct rig *r, int control)
 		.add_entropy = note_entropy,
 		.set_clock = note_clock,
 		.set_hostname = note_hostname,
+		.renew_identity = note_renewal,
 		.poweroff = note_poweroff,
 	};
 	struct served s = { .control = { -1, on_control },

@@ -23,6 +23,7 @@ struct rig_seen {
 	uint64_t realtime;
 	char hostname[65];
 	volatile uint32_t poweroffs;
+	uint32_t renewals;	/* of the identity */
 };
 
 struct rig {
