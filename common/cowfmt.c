@@ -87,13 +87,11 @@ int cow_format_create(int fd, uint64_t size, struct err *err)
 int cow_format_load(int fd, struct cow_header *h, struct err *err)
 {
 	uint8_t block[COW_HEADER_LEN];
-	struct stat st;
+	uint64_t size;
 	ssize_t n;
 
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, errno, "disk layer: stat");
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_IO, "disk layer: not a regular file");
+	if (util_file_size(fd, &size) < 0)
+		return err_sys(err, errno, "disk layer: size");
 	n = pread(fd, block, sizeof(block), 0);
 	if (n < 0)
 		return err_sys(err, errno, "disk layer: read the header");
@@ -119,10 +117,10 @@ int cow_format_load(int fd, struct cow_header *h, struct err *err)
 		if (block[i] != 0)
 			return err_set(err, ERR_IO,
 				       "disk layer: bytes behind the header");
-	if ((uint64_t)st.st_size != h->data_off + h->size)
+	if (size != h->data_off + h->size)
 		return err_set(err, ERR_IO,
 			       "disk layer: the file has %llu bytes, not %llu",
-			       (unsigned long long)st.st_size,
+			       (unsigned long long)size,
 			       (unsigned long long)(h->data_off + h->size));
 	return 0;
 }

@@ -37,6 +37,25 @@ void loop_free(struct loop *l)
 	l->timers = NULL;
 }
 
+int loop_reopen(struct loop *l, struct err *err)
+{
+	struct loop_timer *next;
+
+	for (struct loop_timer *t = l->timers; t; t = next) {
+		next = t->next;
+		t->deadline = 0;
+		t->next = NULL;
+	}
+	l->timers = NULL;
+	/* what is left of the parent's batch is the parent's */
+	l->batch_pos = l->batch_len = 0;
+	close(l->epfd);
+	l->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epfd < 0)
+		return err_sys(err, errno, "epoll_create1");
+	return 0;
+}
+
 static int control(struct loop *l, int op, struct loop_watch *w, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = w };

@@ -39,6 +39,10 @@ struct loop {
 
 int loop_init(struct loop *l, struct err *err);
 void loop_free(struct loop *l);
+/* In a child of fork(2), which may be inside a callback: leave the parent's loop
+ * alone and begin anew, with no watch and no timer. Members' fds are as they
+ * were, and no longer watched. Return: 0, or -1 with @err. */
+int loop_reopen(struct loop *l, struct err *err);
 /* @param events EPOLLIN etc. Return: 0, or -1 with errno. */
 int loop_add(struct loop *l, struct loop_watch *w, int fd, uint32_t events);
 int loop_mod(struct loop *l, struct loop_watch *w, uint32_t events);

@@ -44,6 +44,11 @@
 			BUG(#cond); \
 	} while (0)
 
+/* The size of a file in bytes, by lseek(2), where fstat(3) is out of reach: newer
+ * C libraries make it newfstatat(2), and a filter that lets that through lets
+ * path names through. Return: 0, or -1 with errno (ESPIPE: not a file). */
+int util_file_size(int fd, uint64_t *size);
+
 void bug_abort(const char *file, int line, const char *why)
 	__attribute__((noreturn));
 

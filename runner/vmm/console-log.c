@@ -9,7 +9,6 @@
 #include "runner/vmm/console-log.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK 4096
@@ -17,17 +16,11 @@
 int console_log_init(struct console_log *l, int fd, uint64_t max,
 		     struct err *err)
 {
-	struct stat st;
-
 	*l = (struct console_log){ .fd = fd, .max = MAX(max, CONSOLE_LOG_MIN) };
 	if (fd < 0)
 		return 0;
-	if (fstat(fd, &st) < 0)
+	if (util_file_size(fd, &l->size) < 0)
 		return err_sys(err, errno, "console log");
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_USAGE,
-			       "console log: not a regular file");
-	l->size = (uint64_t)st.st_size;
 	return 0;
 }
 

@@ -142,6 +142,12 @@ static void on_kick(struct loop_watch *w, uint32_t events)
 	}
 }
 
+int console_relog(struct console *c, int fd, struct err *err)
+{
+	c->len = 0;
+	return console_log_init(&c->log, fd, c->log.max, err);
+}
+
 int console_open_fds(struct console *c, struct err *err)
 {
 	c->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -58,6 +58,9 @@ void console_flush(struct console *c);
  * with errno. */
 int console_attach(struct console *c);
 
+/* In a child of fork(2): a log of its own, and nothing of what was printed but
+ * not written yet. @param fd not owned. Return: 0, or -1 with @err. */
+int console_relog(struct console *c, int fd, struct err *err);
 /* Make the kick eventfd and watch it; in a child of fork(2), after the loop was
  * made anew: streams of the parent are closed. Return: 0, -1 with @err. */
 int console_open_fds(struct console *c, struct err *err);

@@ -101,8 +101,8 @@ enum ctl_fork_flags {
 
 /* The fds: for each writable CoW disk, in order, a fresh layer for this VMM's
  * own new top; then for each child: its control socket (bound), console log,
- * exit record, and a fresh layer for each of those disks.  The child opens the
- * files of the parent's other layers and read-only disks by inheriting them. */
+ * exit record, the VMM's own log, and a fresh layer for each of those disks.  The
+ * child has the parent's other layers and read-only disks by inheriting them. */
 struct ctl_fork {
 	struct ctl_header h;
 	uint32_t n;			/* children, 1 to CTL_FORK_MAX */

@@ -14,7 +14,7 @@
 
 #include "runner/vmm/cowio.h"
 
-static void layer_close(struct cow_layer *l)
+void cow_layer_close(struct cow_layer *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
@@ -27,7 +27,7 @@ static void cow_close(struct disk *d)
 	struct cow_disk *c = container_of(d, struct cow_disk, disk);
 
 	for (unsigned int i = 0; i < COW_LAYERS_MAX; i++)
-		layer_close(&c->layers[i]);
+		cow_layer_close(&c->layers[i]);
 	if (c->bottom >= 0)
 		close(c->bottom);
 	c->bottom = -1;
@@ -52,6 +52,11 @@ static int bitmap_load(struct cow_layer *l, struct err *err)
 	l->bitmap = calloc(1, l->header.bitmap_len);
 	if (!l->bitmap)
 		return err_sys(err, ENOMEM, "disk layer: bitmap");
+	l->empty = true;
+	/* a fresh layer is one hole behind its header: no need to read it */
+	if (lseek(l->fd, (off_t)l->header.bitmap_off, SEEK_DATA) < 0 &&
+	    errno == ENXIO)
+		return 0;
 	for (uint64_t at = 0; at < l->header.bitmap_len; at += sizeof(page)) {
 		struct iovec iov = { page, sizeof(page) };
 		int rc = disk_read_all(l->fd, &iov, 1,
@@ -59,8 +64,10 @@ static int bitmap_load(struct cow_layer *l, struct err *err)
 
 		if (rc < 0)
 			return err_sys(err, -rc, "disk layer: bitmap");
-		if (memcmp(page, zeros, sizeof(page)) != 0)
-			memcpy(l->bitmap + at, page, sizeof(page));
+		if (memcmp(page, zeros, sizeof(page)) == 0)
+			continue;
+		memcpy(l->bitmap + at, page, sizeof(page));
+		l->empty = false;
 	}
 	return 0;
 }
@@ -70,6 +77,7 @@ static int layer_load(struct cow_layer *l, struct err *err)
 {
 	if (cow_format_load(l->fd, &l->header, err) < 0)
 		return -1;
+	l->frozen = l->header.flags & COW_SEALED;
 	return bitmap_load(l, err);
 }
 
@@ -140,45 +148,65 @@ fail:
 int cow_seal(struct cow_disk *c)
 {
 	struct cow_layer *top = &c->layers[c->nr - 1];
-	int rc;
 
-	if (c->disk.read_only || (top->header.flags & COW_SEALED))
+	if (c->disk.read_only)
 		return 0;
-	rc = cowio_flush(&c->disk);
-	if (rc < 0)
-		return rc;
-	top->header.flags |= COW_SEALED;
-	if (cow_format_store(top->fd, &top->header) < 0 ||
-	    fdatasync(top->fd) < 0) {
-		c->broken = errno;
-		return -c->broken;
+	top->frozen = true;
+	return cowio_flush(&c->disk);
+}
+
+bool cow_freeze(struct cow_disk *c)
+{
+	struct cow_layer *top = &c->layers[c->nr - 1];
+
+	if (top->empty && !top->frozen)
+		return false;
+	top->frozen = true;
+	return true;
+}
+
+void cow_thaw(struct cow_disk *c)
+{
+	struct cow_layer *top = &c->layers[c->nr - 1];
+
+	top->frozen = top->header.flags & COW_SEALED;
+}
+
+int cow_layer_load(const struct cow_disk *c, int fd, struct cow_layer *l,
+		   struct err *err)
+{
+	*l = (struct cow_layer){ .fd = fd };
+	if (layer_load(l, err) == 0) {
+		if (l->empty && !(l->header.flags & COW_SEALED) &&
+		    l->header.size == c->disk.size)
+			return 0;
+		err_set(err, ERR_IO, "disk layer: not made for this disk");
 	}
+	cow_layer_close(l);
+	return -1;
+}
+
+int cow_may_push(const struct cow_disk *c, struct err *err)
+{
+	if (c->nr >= COW_LAYERS_MAX)
+		return err_set(err, ERR_LIMIT, "a disk of more than %d layers",
+			       COW_LAYERS_MAX);
+	if (c->broken)
+		return err_sys(err, c->broken,
+			       "disk: an earlier flush failed");
 	return 0;
 }
 
-int cow_push(struct cow_disk *c, int fd, struct err *err)
+void cow_push(struct cow_disk *c, struct cow_layer *l)
 {
-	const struct cow_layer *top = &c->layers[c->nr - 1];
-	struct cow_layer l = { .fd = fd };
-	int rc = -1;
-
-	if (c->nr >= COW_LAYERS_MAX)
-		err_set(err, ERR_LIMIT, "a disk of more than %d layers",
-			COW_LAYERS_MAX);
-	else if (c->broken)
-		err_sys(err, c->broken, "disk: an earlier flush failed");
-	else if (!(top->header.flags & COW_SEALED))
-		err_set(err, ERR_STATE, "the top disk layer is not sealed");
-	else
-		rc = layer_load(&l, err);
-	if (rc == 0 && (l.header.flags & COW_SEALED ||
-			l.header.size != c->disk.size))
-		rc = err_set(err, ERR_IO, "disk layer: not made for this disk");
-	if (rc < 0) {
-		layer_close(&l);
-		return -1;
-	}
-	c->layers[c->nr++] = l;
+	BUG_ON(c->nr >= COW_LAYERS_MAX);
+	BUG_ON(c->nr > 0 && !c->layers[c->nr - 1].frozen);
+	c->layers[c->nr++] = *l;
+	*l = (struct cow_layer){ .fd = -1 };
 	c->disk.read_only = false;
-	return 0;
+}
+
+void cow_drop_top(struct cow_disk *c)
+{
+	cow_layer_close(&c->layers[--c->nr]);
 }

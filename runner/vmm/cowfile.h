@@ -16,6 +16,10 @@ struct cow_layer {
 	int fd;
 	struct cow_header header;
 	uint8_t *bitmap;	/* as on disk, and what is not yet there */
+	bool empty;		/* no bit is set */
+	bool frozen;		/* never written to again, sealed or not yet */
+	bool dirty;		/* written since the last flush */
+	uint8_t bitmap_dirty[COW_BITMAP_PAGES_MAX / 8];	/* pages */
 };
 
 struct cow_disk {
@@ -24,9 +28,7 @@ struct cow_disk {
 	unsigned int nr;
 	struct cow_layer layers[COW_LAYERS_MAX];	/* the last is the top */
 	bool no_punch;		/* the host's files cannot have holes */
-	bool dirty;		/* written since the last flush */
 	int broken;		/* errno of a failed flush: writes are refused */
-	uint8_t bitmap_dirty[COW_BITMAP_PAGES_MAX / 8];	/* pages of the top's */
 	/* Copy-up: the parts of a first and a last cluster that are kept. */
 	uint8_t head[COW_CLUSTER], tail[COW_CLUSTER];
 	struct iovec iov[DISK_IOV_MAX + 2];
@@ -44,9 +46,29 @@ int cow_open(struct cow_disk *c, const int *fds, unsigned int nr,
 /* Flush, and make the top immutable for good. Return: 0, or a negative errno:
  * the disk is then broken. */
 int cow_seal(struct cow_disk *c);
-/* Put a fresh layer (cow_format_create()) on a sealed top; it is written to
- * from now on. @fd is taken over, on failure too. Allocates. Return: 0, or -1
- * with @err. */
-int cow_push(struct cow_disk *c, int fd, struct err *err);
+
+/*
+ * A fork: cow_freeze(), fork(2), then either side puts a fresh layer of its own
+ * on top.  Nothing is written: the frozen layer is flushed and sealed by the
+ * next flush of either side, which write the same bytes.
+ */
+/* The top is not written to from now on. Return: false: it is empty, and stays
+ * as it is; the child has to drop it. */
+bool cow_freeze(struct cow_disk *c);
+/* Undo cow_freeze(): there was no fork. */
+void cow_thaw(struct cow_disk *c);
+/* Read a fresh layer (cow_format_create()) for cow_push(). @fd is taken over,
+ * on failure too. Allocates. Return: 0, or -1 with @err. */
+int cow_layer_load(const struct cow_disk *c, int fd, struct cow_layer *l,
+		   struct err *err);
+/* Give back what was not pushed. */
+void cow_layer_close(struct cow_layer *l);
+/* Put @l, taken over, on a frozen or sealed top; it is written to from now on.
+ * Room and state were seen to: cow_may_push(). */
+void cow_push(struct cow_disk *c, struct cow_layer *l);
+/* Return: 0, or -1 with @err: too many layers, or an earlier flush failed. */
+int cow_may_push(const struct cow_disk *c, struct err *err);
+/* Close the top, which is the parent's; another one has to follow. */
+void cow_drop_top(struct cow_disk *c);
 
 #endif

@@ -54,7 +54,8 @@ static void own(struct cow_disk *c, uint64_t first, uint64_t last)
 		if (layer_has(top, i))
 			continue;
 		top->bitmap[i / 8] |= (uint8_t)(1u << i % 8);
-		c->bitmap_dirty[page / 8] |= (uint8_t)(1u << page % 8);
+		top->bitmap_dirty[page / 8] |= (uint8_t)(1u << page % 8);
+		top->empty = false;
 	}
 }
 
@@ -97,8 +98,7 @@ static int refuse(const struct cow_disk *c)
 {
 	if (c->broken)
 		return -c->broken;
-	if (c->disk.read_only ||
-	    (c->layers[c->nr - 1].header.flags & COW_SEALED))
+	if (c->disk.read_only || c->layers[c->nr - 1].frozen)
 		return -EROFS;
 	return 0;
 }
@@ -128,7 +128,7 @@ int cowio_write(struct disk *d, struct iovec *iov, int nr, uint64_t off,
 	n += disk_iov_take(&iov, &nr, len, &c->iov[n]);
 	if (tail > 0)
 		c->iov[n++] = (struct iovec){ c->tail, tail };
-	c->dirty = true;
+	top->dirty = true;
 	rc = disk_write_all(top->fd, c->iov, n,
 			    top->header.data_off + off - head);
 	if (rc == 0)
@@ -137,23 +137,22 @@ int cowio_write(struct disk *d, struct iovec *iov, int nr, uint64_t off,
 }
 
 /* Write the changed pages of the bitmap, neighbours together. */
-static int bitmap_write(struct cow_disk *c)
+static int bitmap_write(struct cow_layer *l)
 {
-	struct cow_layer *top = top_of(c);
-	uint64_t pages = top->header.bitmap_len / BITMAP_PAGE;
+	uint64_t pages = l->header.bitmap_len / BITMAP_PAGE;
 
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t first = i;
 		struct iovec iov;
 		int rc;
 
-		while (i < pages && (c->bitmap_dirty[i / 8] >> i % 8 & 1))
+		while (i < pages && (l->bitmap_dirty[i / 8] >> i % 8 & 1))
 			i++;
 		if (i == first)
 			continue;
-		iov.iov_base = top->bitmap + first * BITMAP_PAGE;
+		iov.iov_base = l->bitmap + first * BITMAP_PAGE;
 		iov.iov_len = (i - first) * BITMAP_PAGE;
-		rc = disk_write_all(top->fd, &iov, 1, top->header.bitmap_off +
+		rc = disk_write_all(l->fd, &iov, 1, l->header.bitmap_off +
 				    first * BITMAP_PAGE);
 		if (rc < 0)
 			return rc;
@@ -163,33 +162,64 @@ static int bitmap_write(struct cow_disk *c)
 
 /* After a failed fsync the kernel has dropped what it could not write: trying
  * again would "succeed". Nothing is written from then on. */
-static int sync_top(struct cow_disk *c)
+static int sync_layer(struct cow_disk *c, const struct cow_layer *l)
 {
-	if (fdatasync(top_of(c)->fd) < 0)
+	if (fdatasync(l->fd) < 0)
 		c->broken = errno;
 	return -c->broken;
 }
 
-int cowio_flush(struct disk *d)
+static int flush_layer(struct cow_disk *c, struct cow_layer *l)
 {
-	struct cow_disk *c = container_of(d, struct cow_disk, disk);
 	bool bitmap = false;
 	int rc;
 
-	if (c->broken || !c->dirty)
-		return -c->broken;
-	for (unsigned int i = 0; i < sizeof(c->bitmap_dirty); i++)
-		bitmap |= c->bitmap_dirty[i] != 0;
-	if ((rc = sync_top(c)) < 0)
+	for (unsigned int i = 0; i < sizeof(l->bitmap_dirty); i++)
+		bitmap |= l->bitmap_dirty[i] != 0;
+	if ((rc = sync_layer(c, l)) < 0)
 		return rc;
 	if (bitmap) {
 		/* A full disk may have room later: the pages stay dirty. */
-		if ((rc = bitmap_write(c)) < 0 || (rc = sync_top(c)) < 0)
+		if ((rc = bitmap_write(l)) < 0 || (rc = sync_layer(c, l)) < 0)
 			return rc;
-		memset(c->bitmap_dirty, 0, sizeof(c->bitmap_dirty));
+		memset(l->bitmap_dirty, 0, sizeof(l->bitmap_dirty));
 	}
-	c->dirty = false;
+	l->dirty = false;
 	return 0;
+}
+
+/* All that the layer has is on disk: say in it that no more will come. */
+static int seal_layer(struct cow_disk *c, struct cow_layer *l)
+{
+	struct cow_header h = l->header;
+
+	h.flags |= COW_SEALED;
+	if (cow_format_store(l->fd, &h) < 0)
+		return -errno;
+	if (sync_layer(c, l) < 0)
+		return -c->broken;
+	l->header = h;
+	return 0;
+}
+
+/* A layer that a fork has frozen comes before the one on it: what the guest had
+ * written before must not be lost when what it wrote after is there. */
+int cowio_flush(struct disk *d)
+{
+	struct cow_disk *c = container_of(d, struct cow_disk, disk);
+
+	for (unsigned int i = 0; i < c->nr && !c->broken; i++) {
+		struct cow_layer *l = &c->layers[i];
+		int rc = 0;
+
+		if (l->dirty)
+			rc = flush_layer(c, l);
+		if (rc == 0 && l->frozen && !(l->header.flags & COW_SEALED))
+			rc = seal_layer(c, l);
+		if (rc < 0)
+			return rc;
+	}
+	return -c->broken;
 }
 
 /* Make whole clusters read as zeros: a hole with its bit set, so that what the
@@ -201,7 +231,7 @@ static int punch(struct cow_disk *c, uint64_t off, uint64_t len)
 
 	if (c->no_punch)
 		return -EOPNOTSUPP;
-	c->dirty = true;
+	top->dirty = true;
 	/* Also where the bit is clear: there may be data without meaning. */
 	rc = disk_punch(top->fd, top->header.data_off + off, len);
 	if (rc == -EOPNOTSUPP)

@@ -15,7 +15,9 @@
 #include "common/fdpass.h"
 #include "common/log.h"
 
-_Static_assert(CTLSOCK_FDS <= FDPASS_MAX, "a CTL_CONFIG has to fit");
+_Static_assert(CTL_MAX_FDS <= FDPASS_MAX, "descriptors of a message");
+_Static_assert(4 + CTL_MAX_INITRDS + CTL_MAX_DISKS * CTL_MAX_LAYERS <=
+	       CTL_MAX_FDS, "descriptors of a CTL_CONFIG");
 
 #define LAST_MESSAGES 16	/* of a client that is replaced */
 
@@ -23,6 +25,7 @@ union message {
 	struct ctl_header header;
 	struct ctl_config config;
 	struct ctl_connect connect;
+	struct ctl_fork fork;
 	uint8_t too_long[sizeof(struct ctl_config) + 1];
 };
 
@@ -42,8 +45,8 @@ static void drop(struct ctlsock *s)
 static int receive(struct ctlsock *s)
 {
 	union message m;
-	int fds[CTLSOCK_FDS];
-	size_t nfds = CTLSOCK_FDS;
+	int fds[CTL_MAX_FDS];
+	size_t nfds = CTL_MAX_FDS;
 	ssize_t n = fdpass_recv(s->conn.fd, &m, sizeof(m), fds, &nfds);
 
 	if (n < 0) {
@@ -75,6 +78,7 @@ static void on_conn(struct loop_watch *w, uint32_t events)
 static void on_listen(struct loop_watch *w, uint32_t events)
 {
 	struct ctlsock *s = container_of(w, struct ctlsock, listen);
+	unsigned int generation = s->generation;
 	struct err err = ERR_INIT;
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -89,6 +93,8 @@ static void on_listen(struct loop_watch *w, uint32_t events)
 	for (int i = 0; i < LAST_MESSAGES && s->conn.fd >= 0; i++)
 		if (receive(s) <= 0)
 			break;
+	if (s->generation != generation)
+		return;		/* it was a fork, and this is the child */
 	drop(s);
 	if (loop_add(s->loop, &s->conn, fd, EPOLLIN) < 0) {
 		log_warn("control: %s", strerror(errno));
@@ -106,6 +112,18 @@ int ctlsock_init(struct ctlsock *s, struct loop *loop, int fd,
 		.conn = { .fd = -1, .cb = on_conn },
 	};
 	if (listen(fd, 8) < 0 || loop_add(loop, &s->listen, fd, EPOLLIN) < 0)
+		return err_sys(err, errno, "control socket");
+	return 0;
+}
+
+int ctlsock_reopen(struct ctlsock *s, int fd, struct err *err)
+{
+	s->generation++;
+	/* closed with all that is not the child's */
+	s->conn.fd = s->listen.fd = -1;
+	s->limit = (struct ratelimit){ 0 };
+	/* listen(2) also says whose socket it is: SO_PEERCRED of a client */
+	if (listen(fd, 8) < 0 || loop_add(s->loop, &s->listen, fd, EPOLLIN) < 0)
 		return err_sys(err, errno, "control socket");
 	return 0;
 }

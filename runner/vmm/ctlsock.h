@@ -12,9 +12,6 @@
 #include "common/loop.h"
 #include "runner/vmm/control.h"
 
-/* fds of one message: kvm, kernel, log, exit record, initrds, disks */
-#define CTLSOCK_FDS (4 + CTL_MAX_INITRDS + CTL_MAX_DISKS * CTL_MAX_LAYERS)
-
 struct ctlsock;
 
 struct ctlsock_ops {
@@ -33,6 +30,7 @@ struct ctlsock {
 	struct loop_watch listen;	/* not owned */
 	struct loop_watch conn;		/* fd is ours; -1: no client */
 	struct ratelimit limit;		/* of complaints about clients */
+	unsigned int generation;	/* counts ctlsock_reopen() */
 };
 
 /* @param fd a listening (or bound) SEQPACKET socket, stays the caller's
@@ -40,6 +38,9 @@ struct ctlsock {
 int ctlsock_init(struct ctlsock *s, struct loop *loop, int fd,
 		 const struct ctlsock_ops *ops, struct err *err);
 void ctlsock_free(struct ctlsock *s);
+/* In a child of fork(2), after loop_reopen(): serve @fd (bound), and leave the
+ * parent's client alone; gone() is not called. Return: 0, or -1 with @err. */
+int ctlsock_reopen(struct ctlsock *s, int fd, struct err *err);
 /* Send to the client, if there is one; one that does not read is dropped, later
  * and from the loop, so that this may be called anywhere on the main thread.
  * The fds stay the caller's. */

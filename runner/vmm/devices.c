@@ -52,6 +52,7 @@ static int open_disk(struct device_disk *dd, const struct ctl_disk *c, int *fds,
 		if (cow_open(&dd->cow, taken, c->nr_fds, c->read_only, err) < 0)
 			return -1;
 		dd->disk = &dd->cow.disk;
+		dd->is_cow = true;
 		return 0;
 	case CTL_DISK_NONE:
 		break;

@@ -26,6 +26,7 @@ struct device_disk {
 		struct cow_disk cow;
 	};
 	struct disk *disk;		/* the one of the two; NULL: none */
+	bool is_cow;
 	struct virtio_blk blk;
 	bool blk_ready;
 };
@@ -71,6 +72,41 @@ int devices_wire(struct devices *d, const struct vm *vm, struct err *err);
 void devices_settle(struct devices *d);
 /* Put everything written on stable storage. Return: 0, or -1 with @err. */
 int devices_flush(struct devices *d, struct err *err);
+/* ---- a live fork, see clone.c ---- */
+
+/* Fresh layers for the tops of the writable disks. */
+struct device_tops {
+	unsigned int nr;
+	struct cow_layer layer[CTL_MAX_DISKS];
+};
+
+/* Return: how many writable CoW disks there are, -1 with @err: a disk that can
+ * be written to by one machine only. */
+int devices_count_tops(const struct devices *d, struct err *err);
+/* Load a fresh layer for each. @param fds as many; taken over, set to -1
+ * Return: 0, or -1 with @err and nothing to free. */
+int devices_load_tops(const struct devices *d, int *fds,
+		      struct device_tops *tops, struct err *err);
+void devices_drop_tops(struct device_tops *tops);
+/* Return: bit i for writable disk i: its top was empty and stays. */
+uint32_t devices_freeze_tops(struct devices *d);
+void devices_thaw_tops(struct devices *d);
+/* Put @tops, taken over, on the frozen ones. @param kept of devices_freeze_tops()
+ * @param child whose tops take the place of the kept ones, which else stay */
+void devices_push_tops(struct devices *d, struct device_tops *tops,
+		       uint32_t kept, bool child);
+/* In the child: close what is the parent's or one process's only.
+ * @param log_fd of the child, not owned. Return: 0, or -1 with @err. */
+int devices_forget(struct devices *d, int log_fd, struct err *err);
+/* Make it anew: eventfds, watched; before devices_wire(). Return: 0, or -1 with
+ * @err. */
+int devices_reopen(struct devices *d, struct err *err);
+/* After devices_wire(): interrupts that were under way are raised again. */
+void devices_repeat(struct devices *d);
+/* The descriptors that a child keeps, into @fds. Return: how many. */
+size_t devices_kept_fds(const struct devices *d, int *fds);
+#define DEVICES_KEPT_FDS (CTL_MAX_DISKS * CTL_MAX_LAYERS)
+
 /* Fill in the status's figures about devices. */
 void devices_status(struct devices *d, struct ctl_status *st);
 

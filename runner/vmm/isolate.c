@@ -12,11 +12,13 @@
  * libraries change the calls they make, and a sandbox should not die of an
  * update.  What no C library does behind our back and an intruder wants first
  * ends the process instead.  The VMM has all that it opens by then, so that the
- * list is short.
+ * list is short; a child of a live fork inherits the filter and is made inside
+ * it.
  */
 #include "runner/vmm/isolate.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -34,6 +36,9 @@
 #else
 #define SANITIZED false
 #endif
+
+#define CLONE_NAMESPACES (CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | \
+	CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS)
 
 static const int allowed[] = {
 	/* vCPU threads */
@@ -65,6 +70,12 @@ static const int allowed[] = {
 	SCMP_SYS(lseek), SCMP_SYS(fstat),
 	/* entropy device */
 	SCMP_SYS(getrandom),
+	/* a live fork: the child makes its descriptors and threads anew; what
+	 * clone(2) may do is said below */
+	SCMP_SYS(epoll_create1), SCMP_SYS(eventfd2), SCMP_SYS(signalfd4),
+	SCMP_SYS(pipe2), SCMP_SYS(listen), SCMP_SYS(dup3),
+	SCMP_SYS(close_range), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(set_tid_address), SCMP_SYS(wait4),
 	/* the end: stop the threads, free the memory, exit; abort(3) */
 	SCMP_SYS(madvise), SCMP_SYS(munmap), SCMP_SYS(brk),
 	SCMP_SYS(getpid), SCMP_SYS(gettid),
@@ -110,6 +121,19 @@ static int add_with_arguments(scmp_filter_ctx ctx)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect),
 				      1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC,
 						 0));
+	/* fork(2) and threads, without namespaces */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				      SCMP_A0(SCMP_CMP_MASKED_EQ,
+					      CLONE_NAMESPACES, 0));
+	/* its flags are out of a filter's sight; libc then takes clone(2) */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
+				      SCMP_SYS(clone3), 0);
+	/* a thread's name */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				      SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	/* a stream's two ends */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW,

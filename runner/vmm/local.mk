@@ -5,9 +5,12 @@ pkglibexec_PROGRAMS += podflare-vmm
 # KVM, CPUs, boot, control: everything but main(), for the unit tests' sake.
 libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(SECCOMP_CFLAGS)
 libvmm_a_SOURCES = \
+	runner/vmm/clone.c \
+	runner/vmm/clone.h \
 	runner/vmm/control.h \
 	runner/vmm/ctlsock.c \
 	runner/vmm/ctlsock.h \
+	runner/vmm/devices-fork.c \
 	runner/vmm/devices.c \
 	runner/vmm/devices.h \
 	runner/vmm/exitrec.c \
@@ -34,14 +37,20 @@ libvmm_a_SOURCES = \
 	runner/vmm/x86/boot.c \
 	runner/vmm/x86/boot.h \
 	runner/vmm/x86/bzimage.c \
+	runner/vmm/x86/chips.c \
+	runner/vmm/x86/chips.h \
 	runner/vmm/x86/cpu.c \
 	runner/vmm/x86/cpu.h \
 	runner/vmm/x86/cpuid.c \
 	runner/vmm/x86/cpuid.h \
+	runner/vmm/x86/cpustate.c \
+	runner/vmm/x86/cpustate.h \
 	runner/vmm/x86/elf.c \
 	runner/vmm/x86/image.c \
 	runner/vmm/x86/image.h \
 	runner/vmm/x86/layout.h \
+	runner/vmm/x86/msrs.c \
+	runner/vmm/x86/msrs.h \
 	runner/vmm/x86/power.c \
 	runner/vmm/x86/power.h
 

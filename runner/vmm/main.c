@@ -26,6 +26,8 @@ static int ignore_signals(struct err *err)
 	struct sigaction ign = { .sa_handler = SIG_IGN };
 
 	sigaction(SIGPIPE, &ign, NULL);
+	/* forked VMMs are reaped by the kernel */
+	sigaction(SIGCHLD, &ign, NULL);
 	/* a file-size limit is an I/O error of the guest's disk, no more */
 	sigaction(SIGXFSZ, &ign, NULL);
 	sigaction(SIGHUP, &ign, NULL);

@@ -158,6 +158,56 @@ static void on_pause(struct vmm *v, uint64_t seq)
 		reply(v, seq, 0, "", -1);
 }
 
+static void on_resume(struct vmm *v, uint64_t seq)
+{
+	struct err err = ERR_INIT;
+
+	if (vmm_resume(v, &err) < 0)
+		reply_err(v, seq, &err);
+	else
+		reply(v, seq, 0, "", -1);
+}
+
+static void on_sync(struct vmm *v, uint64_t seq)
+{
+	struct err err = ERR_INIT;
+
+	if (devices_flush(&v->dev, &err) < 0)
+		reply_err(v, seq, &err);
+	else
+		reply(v, seq, 0, "", -1);
+}
+
+static void close_all(const int *fds, size_t nfds)
+{
+	for (size_t i = 0; i < nfds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* The fds are taken over if it returns true. In a child it returns true, too:
+ * what is left of the call stack is harmless. */
+static bool on_fork(struct vmm *v, const void *msg, size_t len, int *fds,
+		    size_t nfds)
+{
+	const struct ctl_fork *f = msg;
+	struct err err = ERR_INIT;
+
+	if (len != sizeof(*f))
+		return false;
+	switch (clone_start(v, f, fds, nfds, &err)) {
+	case FORK_CHILD:
+		return true;
+	case FORK_PARENT:
+		break;
+	case FORK_FAILED:
+		reply_err(v, f->h.seq, &err);
+		break;
+	}
+	close_all(fds, nfds);
+	return true;
+}
+
 static void on_console(struct vmm *v, uint64_t seq)
 {
 	int fd = console_attach(&v->dev.console);
@@ -210,17 +260,31 @@ static void on_quit(struct vmm *v, uint64_t seq)
 	vmm_end(v, CTL_EXIT_QUIT, err.msg);
 }
 
+static bool may(enum ctl_state state, uint32_t type)
+{
+	switch (state) {
+	case CTL_STATE_RUNNING:
+	case CTL_STATE_PAUSED:
+		return true;
+	case CTL_STATE_HELD:
+		return type == CTL_STATUS || type == CTL_QUIT ||
+		       type == CTL_RESUME || type == CTL_SYNC;
+	case CTL_STATE_NEW:
+	case CTL_STATE_ENDED:
+		break;
+	}
+	return type == CTL_STATUS || type == CTL_QUIT;
+}
+
 /* Requests of a header alone, and CTL_CONNECT. */
 static bool dispatch(struct vmm *v, const void *msg, size_t len)
 {
 	const struct ctl_header *h = msg;
-	bool live = v->state == CTL_STATE_RUNNING ||
-		    v->state == CTL_STATE_PAUSED;
 
-	if (h->type < CTL_STATUS || h->type > CTL_QUIT ||
+	if (h->type < CTL_STATUS || h->type > CTL_SYNC ||
 	    (h->type != CTL_CONNECT && len != sizeof(*h)))
 		return false;
-	if (!live && h->type != CTL_STATUS && h->type != CTL_QUIT) {
+	if (!may(v->state, h->type)) {
 		reply(v, h->seq, ENXIO, "no guest runs here", -1);
 		return true;
 	}
@@ -232,8 +296,10 @@ static bool dispatch(struct vmm *v, const void *msg, size_t len)
 		on_pause(v, h->seq);
 		return true;
 	case CTL_RESUME:
-		vmm_resume(v);
-		reply(v, h->seq, 0, "", -1);
+		on_resume(v, h->seq);
+		return true;
+	case CTL_SYNC:
+		on_sync(v, h->seq);
 		return true;
 	case CTL_CONNECT:
 		return on_connect(v, msg, len);
@@ -252,21 +318,28 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 		       const int *fds, size_t nfds)
 {
 	const struct ctl_header *h = msg;
+	struct vmm *v = vmm_of(s);
 	bool ok;
 
-	if (h->type == CTL_CONFIG) {
-		ok = on_config(vmm_of(s), msg, len, (int *)fds, nfds);
-		if (ok)
-			return true;
-	} else {
-		ok = nfds == 0 && dispatch(vmm_of(s), msg, len);
+	if (v->state != CTL_STATE_NEW)
+		loop_timer_cancel(&v->loop, &v->orphan);
+	switch (h->type) {
+	case CTL_CONFIG:
+		ok = on_config(v, msg, len, (int *)fds, nfds);
+		break;
+	case CTL_FORK:
+		ok = on_fork(v, msg, len, (int *)fds, nfds);
+		break;
+	default:
+		ok = nfds == 0 && dispatch(v, msg, len);
+		break;
 	}
-	for (size_t i = 0; i < nfds; i++)
-		close(fds[i]);
-	if (!ok)
-		log_warn_limited(&s->limit, "control: a request that is none "
-				 "(type %u, %zu bytes)", h->type, len);
-	return ok;
+	if (ok)
+		return true;
+	close_all(fds, nfds);
+	log_warn_limited(&s->limit, "control: a request that is none (type %u, "
+			 "%zu bytes)", h->type, len);
+	return false;
 }
 
 /* Whoever waits for an answer now is not the one that asked. */
@@ -274,6 +347,7 @@ static void on_gone(struct ctlsock *s)
 {
 	struct vmm *v = vmm_of(s);
 
+	clone_mute(v);
 	if (v->devices_ready && v->dev.vsock_ready)
 		vsock_cancel(&v->dev.vsock, v);
 }

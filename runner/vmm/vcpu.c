@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "runner/vmm/vcpu-exit.h"
 
 #define STACK_SIZE (256 * KIB)
@@ -108,6 +110,13 @@ static void gate_leave(struct vcpu_gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
+static void note_exit(struct vcpu_env *env)
+{
+	if (atomic_load_explicit(&env->first_exit_ns, memory_order_relaxed) == 0)
+		atomic_store_explicit(&env->first_exit_ns, now_ns(),
+				      memory_order_relaxed);
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
@@ -125,6 +134,7 @@ static void *vcpu_main(void *arg)
 		return NULL;
 	for (;;) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
+			note_exit(v->env);
 			if (!vcpu_handle_exit(v))
 				break;
 			continue;

@@ -40,6 +40,8 @@ struct vcpu_env {
 	 * @param detail one line, copied */
 	void (*ended)(struct vcpu_env *env, enum vm_end_reason reason,
 		      const char *detail);
+	/* CLOCK_MONOTONIC of the first exit of any of them; 0: none yet */
+	_Atomic uint64_t first_exit_ns;
 };
 
 struct vcpu {
@@ -61,7 +63,7 @@ void vcpu_gate_init(struct vcpu_gate *g);
 /* Create the KVM vCPU. Return: 0, or -1 with @err. */
 int vcpu_create(struct vcpu *v, unsigned int id, const struct kvm *k,
 		struct vcpu_env *env, struct err *err);
-/* Close it. Its thread must have ended. Harmless on VCPU_INIT. */
+/* Close it. Its thread must have ended, or be the parent's of a fork(2). Harmless on VCPU_INIT. */
 void vcpu_destroy(struct vcpu *v);
 /* Start the thread; it waits at the gate if that is closed. See
  * vcpu_init_signal(). Return: 0, or -1 with @err. */

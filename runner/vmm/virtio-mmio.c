@@ -162,6 +162,12 @@ bool virtio_mmio_pop(struct virtio_mmio *d, unsigned int queue,
 	return rc > 0;
 }
 
+void virtio_mmio_repeat(struct virtio_mmio *d)
+{
+	if (atomic_load(&d->isr))
+		irq_raise(d->env.irq);
+}
+
 void virtio_mmio_signal(struct virtio_mmio *d, unsigned int queue)
 {
 	if (d->queues[queue].ready && virtq_should_notify(&d->queues[queue]))
@@ -180,6 +186,9 @@ void virtio_mmio_kick(struct virtio_mmio *d, unsigned int queue)
 {
 	uint64_t one = 1;
 
+	/* A copy that is only kept has none; it gets kicked when it wakes. */
+	if (d->kicks[queue].fd < 0)
+		return;
 	/* Full means kicked already. */
 	if (write(d->kicks[queue].fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		BUG("kick eventfd");

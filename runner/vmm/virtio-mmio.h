@@ -89,6 +89,9 @@ void virtio_mmio_free(struct virtio_mmio *d);
  * kicked again. Return: 0, or -1 with @err. */
 int virtio_mmio_open_fds(struct virtio_mmio *d, struct err *err);
 void virtio_mmio_close_fds(struct virtio_mmio *d);
+/* Raise the interrupt again if the driver has not acknowledged it: an edge may
+ * have been under way when the VM's state was read. */
+void virtio_mmio_repeat(struct virtio_mmio *d);
 /* For KVM_IOEVENTFD at QueueNotify (region.base + 0x50, 4 bytes, datamatch
  * @queue). Return: the eventfd; -1 past the last queue. */
 int virtio_mmio_kick_fd(const struct virtio_mmio *d, unsigned int queue);

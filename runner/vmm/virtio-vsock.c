@@ -146,10 +146,24 @@ static void notify_event(struct virtio_vsock *v)
 			virtio_mmio_fail(&v->mmio, "event buffer too small");
 			break;
 		}
+		/* before it is given away: the driver may be quick */
+		v->event_mark = virtq_watch(q);
 		virtq_push(q, v->chain.head, sizeof(e));
 		v->event_pending = false;
+		v->event_told = true;
 	}
 	virtio_mmio_signal(&v->mmio, VSOCK_EVENT);
+}
+
+/* Connections that are made before the driver has acted on the reset would be
+ * reset with the old ones. It gives the event's buffer back when it has. */
+static void look_for_reset(struct virtio_vsock *v)
+{
+	if (!v->event_told ||
+	    virtq_watch(&v->mmio.queues[VSOCK_EVENT]) == v->event_mark)
+		return;
+	v->event_told = false;
+	vsock_table_was_reset(&v->table);
 }
 
 static void vsock_notify(struct virtio_mmio *d, unsigned int queue)
@@ -160,6 +174,7 @@ static void vsock_notify(struct virtio_mmio *d, unsigned int queue)
 		notify_tx(v);
 	else if (queue == VSOCK_EVENT)
 		notify_event(v);
+	look_for_reset(v);
 	/* Whatever the driver did, there may be answers. */
 	pump(v);
 }
@@ -168,7 +183,7 @@ static void vsock_reset(struct virtio_mmio *d)
 {
 	struct virtio_vsock *v = of_mmio(d);
 
-	v->event_pending = false;
+	v->event_pending = v->event_told = false;
 	vsock_table_reset(&v->table);
 }
 
@@ -261,6 +276,7 @@ void vsock_abandon(struct virtio_vsock *v)
 	virtio_mmio_lock(&v->mmio);
 	vsock_table_abandon(&v->table);
 	v->event_pending = true;
+	v->event_told = false;
 	virtio_mmio_unlock(&v->mmio);
 	virtio_mmio_kick(&v->mmio, VSOCK_EVENT);
 }

@@ -33,6 +33,9 @@ struct virtio_vsock {
 	struct loop_timer tx_done;	/* tells of packets taken, if nothing
 					 * else does before */
 	bool event_pending;	/* a transport reset is to be told */
+	bool event_told;	/* it is in a buffer: until the driver gives
+				 * that back, it may not have acted on it */
+	uint16_t event_mark;	/* of virtq_watch() then */
 	uint64_t activity_ns;	/* of the last packet that carried data */
 };
 
@@ -58,9 +61,9 @@ int vsock_connect(struct virtio_vsock *v, uint32_t port, uint32_t timeout_ms,
 void vsock_cancel(struct virtio_vsock *v, const void *arg);
 /* Return: connections in the table. */
 unsigned int vsock_connections(const struct virtio_vsock *v);
-/* After fork(2), in the child, after virtio_mmio_open_fds(): drop every
+/* After fork(2), in the child, without the parent's kick eventfds: drop every
  * connection silently (the parent has them) and tell the guest of a transport
- * reset. */
+ * reset, as soon as it runs. agent_up() is called when it has heard. */
 void vsock_abandon(struct virtio_vsock *v);
 
 #endif

@@ -198,6 +198,22 @@ bool virtq_kicks(struct virtq *q, bool on)
 	return q->avail->idx != q->avail_next;
 }
 
+uint16_t virtq_watch(struct virtq *q)
+{
+	uint16_t idx = q->avail->idx;
+	volatile uint16_t *event;
+
+	if (q->event_idx) {
+		event = (volatile uint16_t *)&q->used->ring[q->size];
+		*event = idx;
+	} else {
+		q->used->flags = 0;
+	}
+	/* As in virtq_kicks(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	return q->avail->idx;
+}
+
 /* The first range without its first @n bytes. */
 static void span_advance(struct virtq_span *s, size_t n)
 {

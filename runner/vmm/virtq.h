@@ -71,6 +71,10 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 bool virtq_should_notify(struct virtq *q);
 /* Return: chains pushed since then. */
 uint16_t virtq_unsignalled(const struct virtq *q);
+/* Ask for a kick at the next chain that the driver adds, whether or not those
+ * that are there are popped. Return: a mark; another one later means that chains
+ * were added. */
+uint16_t virtq_watch(struct virtq *q);
 /* Ask for a kick at the next chain (on), or for none while we poll (off).
  * Return: true when a chain is there already: pop again. */
 bool virtq_kicks(struct virtq *q, bool on);

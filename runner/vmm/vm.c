@@ -45,31 +45,78 @@ int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
 
 static int make_vcpus(struct vm *vm, struct err *err)
 {
-	struct cpuid_set supported;
-
-	if (cpuid_supported(vm->kvm.fd, &supported, err) < 0)
+	if (cpuid_supported(vm->kvm.fd, &vm->cpuid, err) < 0)
 		return -1;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpus[i];
 
 		if (vcpu_create(v, i, &vm->kvm, &vm->env, err) < 0 ||
-		    cpu_setup(v, &vm->kvm, vm->nr_vcpus, &supported, err) < 0)
+		    cpu_setup(v, &vm->kvm, vm->nr_vcpus, &vm->cpuid, err) < 0)
 			return -1;
 	}
+	return cpustate_probe(&vm->caps, &vm->kvm, &vm->vcpus[0], err);
+}
+
+static int remake_vcpus(struct vm *vm, struct err *err)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *v = &vm->vcpus[i];
+
+		if (vcpu_create(v, i, &vm->kvm, &vm->env, err) < 0 ||
+		    cpu_set_cpuid(v, &vm->kvm, vm->nr_vcpus, &vm->cpuid,
+				  err) < 0)
+			return -1;
+	}
+	if (chips_restore(&vm->chips, &vm->kvm, err) < 0)
+		return -1;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		if (cpustate_restore(&vm->cpus[i], &vm->caps, &vm->vcpus[i],
+				     err) < 0)
+			return -1;
 	return 0;
 }
 
-int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err)
+/* @param make the vCPUs */
+static int open_kvm(struct vm *vm, int kvm_fd,
+		    int (*make)(struct vm *vm, struct err *err),
+		    struct err *err)
 {
 	if (kvm_create(&vm->kvm, kvm_fd, &vm->mem, err) < 0)
 		return -1;
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->end_fd >= 0 && make_vcpus(vm, err) == 0)
+	if (vm->end_fd >= 0 && make(vm, err) == 0)
 		return 0;
 	if (vm->end_fd < 0)
 		err_sys(err, errno, "kvm: event");
 	vm_close_kvm(vm);
 	return -1;
+}
+
+int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err)
+{
+	return open_kvm(vm, kvm_fd, make_vcpus, err);
+}
+
+int vm_save(struct vm *vm, struct err *err)
+{
+	BUG_ON(!vm->paused);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		if (cpustate_save(&vm->cpus[i], &vm->caps, &vm->vcpus[i],
+				  err) < 0)
+			return -1;
+	return chips_save(&vm->chips, &vm->kvm, err);
+}
+
+void vm_forget_kvm(struct vm *vm)
+{
+	/* threads that waited at the gate are the parent's */
+	vcpu_gate_init(&vm->gate);
+	pthread_mutex_init(&vm->end_lock, NULL);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpus[i].started = false;
+	vm->paused = false;
+	vm->env.first_exit_ns = 0;
+	vm_close_kvm(vm);
 }
 
 void vm_close_kvm(struct vm *vm)
@@ -82,16 +129,33 @@ void vm_close_kvm(struct vm *vm)
 	kvm_destroy(&vm->kvm);
 }
 
-int vm_start(struct vm *vm, struct err *err)
+/* They come to a closed gate. */
+static int start_threads(struct vm *vm, struct err *err)
 {
-	if (cpu_enter_at(&vm->vcpus[0], &vm->entry, err) < 0)
-		return -1;
 	vm->gate.closed = true;
 	vm->paused = true;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		if (vcpu_start(&vm->vcpus[i], err) < 0)
 			return -1;	/* vm_stop() ends those that started */
 	return 0;
+}
+
+int vm_start(struct vm *vm, struct err *err)
+{
+	if (cpu_enter_at(&vm->vcpus[0], &vm->entry, err) < 0)
+		return -1;
+	return start_threads(vm, err);
+}
+
+int vm_restore_kvm(struct vm *vm, int kvm_fd, struct err *err)
+{
+	if (open_kvm(vm, kvm_fd, remake_vcpus, err) < 0)
+		return -1;
+	if (start_threads(vm, err) == 0)
+		return 0;
+	vm_stop(vm);
+	vm_close_kvm(vm);
+	return -1;
 }
 
 int vm_wait_started(struct vm *vm, struct err *err)

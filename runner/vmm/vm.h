@@ -15,7 +15,10 @@
 #include "runner/vmm/kvm.h"
 #include "runner/vmm/memory.h"
 #include "runner/vmm/vcpu.h"
+#include "runner/vmm/x86/chips.h"
 #include "runner/vmm/x86/cpu.h"
+#include "runner/vmm/x86/cpuid.h"
+#include "runner/vmm/x86/cpustate.h"
 
 #define VM_VCPUS_MAX 8
 
@@ -33,6 +36,12 @@ struct vm {
 	struct vcpu_env env;
 	struct vcpu vcpus[VM_VCPUS_MAX];
 	int end_fd;			/* eventfd: end was set */
+
+	/* What vm_restore_kvm() makes a VM from: plain memory. */
+	struct cpuid_set cpuid;		/* of the host when the guest booted */
+	struct cpustate_caps caps;
+	struct chips chips;
+	struct cpustate cpus[VM_VCPUS_MAX];
 };
 
 /* RAM and buses, no KVM yet. Return: 0, or -1 with @err, nothing to free. */
@@ -44,6 +53,15 @@ void vm_free(struct vm *vm);
  * @param kvm_fd /dev/kvm, stays the caller's. Return: 0, or -1 with @err. */
 int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err);
 void vm_close_kvm(struct vm *vm);
+/* Read the whole state of a paused VM out of KVM, into plain memory. Return: 0,
+ * or -1 with @err. */
+int vm_save(struct vm *vm, struct err *err);
+/* In a child of fork(2): drop the parent's KVM objects and threads. */
+void vm_forget_kvm(struct vm *vm);
+/* Make the VM anew as vm_save() saw it, threads included; paused.
+ * @param kvm_fd /dev/kvm, stays the caller's. Return: 0, or -1 with @err and
+ * the KVM objects closed again. */
+int vm_restore_kvm(struct vm *vm, int kvm_fd, struct err *err);
 /* Put the boot processor at vm->entry and start the threads; paused, until
  * vm_resume(). Return: 0, or -1 with @err. */
 int vm_start(struct vm *vm, struct err *err);

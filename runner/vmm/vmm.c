@@ -64,7 +64,12 @@ static void on_orphan(struct loop_timer *t)
 {
 	struct vmm *v = container_of(t, struct vmm, orphan);
 
-	vmm_end(v, CTL_EXIT_SETUP, "no configuration came");
+	vmm_end(v, CTL_EXIT_SETUP, "nobody came");
+}
+
+void vmm_watch_orphan(struct vmm *v)
+{
+	loop_timer_set(&v->loop, &v->orphan, VMM_ORPHAN_MS);
 }
 
 static void send_event(struct vmm *v, enum ctl_event_kind kind)
@@ -150,8 +155,20 @@ int vmm_init(struct vmm *v, int listen_fd, const struct ctlsock_ops *ops,
 		loop_free(&v->loop);
 		return -1;
 	}
-	loop_timer_set(&v->loop, &v->orphan, VMM_ORPHAN_MS);
+	clone_init(v);
+	vmm_watch_orphan(v);
 	return 0;
+}
+
+int vmm_reset_loop(struct vmm *v, struct err *err)
+{
+	if (loop_reopen(&v->loop, err) < 0)
+		return -1;
+	v->agent_up_event = v->disk_full_event = false;
+	v->ended.fd = -1;
+	close(v->signals.fd);
+	v->signals.fd = -1;
+	return watch_signals(v, err);
 }
 
 static void take(int *to, int *from)
@@ -239,10 +256,27 @@ int vmm_pause(struct vmm *v, struct err *err)
 	return 0;
 }
 
-void vmm_resume(struct vmm *v)
+/* KVM's objects, and the descriptors that they are wired to. */
+static int wake(struct vmm *v, struct err *err)
 {
+	if (vm_restore_kvm(&v->vm, v->kvm_fd, err) < 0)
+		return -1;
+	if (devices_reopen(&v->dev, err) < 0 ||
+	    devices_wire(&v->dev, &v->vm, err) < 0)
+		return -1;
+	if (loop_add(&v->loop, &v->ended, v->vm.end_fd, EPOLLIN) < 0)
+		return err_sys(err, errno, "event loop");
+	devices_repeat(&v->dev);
+	return 0;
+}
+
+int vmm_resume(struct vmm *v, struct err *err)
+{
+	if (v->state == CTL_STATE_HELD && wake(v, err) < 0)
+		return -1;
 	vm_resume(&v->vm);
 	v->state = CTL_STATE_RUNNING;
+	return 0;
 }
 
 int vmm_quiesce(struct vmm *v, struct err *err)
@@ -281,6 +315,7 @@ void vmm_status(struct vmm *v, struct ctl_status *st)
 	st->vcpus = v->vm.nr_vcpus;
 	st->ram = v->vm.mem.ram;
 	st->uptime_ns = now_ns() - v->config_ns;
+	st->first_exit_ns = v->vm.env.first_exit_ns;
 	if (v->agent_up_ns) {
 		st->agent_up = 1;
 		st->agent_up_ns = v->agent_up_ns - v->config_ns;

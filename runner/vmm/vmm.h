@@ -8,6 +8,7 @@
 #ifndef PODFLARE_VMM_VMM_H
 #define PODFLARE_VMM_VMM_H
 
+#include "runner/vmm/clone.h"
 #include "runner/vmm/ctlsock.h"
 #include "runner/vmm/devices.h"
 #include "runner/vmm/vm.h"
@@ -39,6 +40,7 @@ struct vmm {
 	bool vm_ready, devices_ready;
 	struct vm vm;
 	struct devices dev;
+	struct clone_job jobs[CLONE_JOBS];	/* forks under way */
 };
 
 /* @param listen_fd the control socket, @ops what is done with its messages
@@ -51,7 +53,14 @@ void vmm_free(struct vmm *v);
  * be ended then. */
 int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err);
 int vmm_pause(struct vmm *v, struct err *err);
-void vmm_resume(struct vmm *v);
+/* Let it run; a held copy is given KVM objects first. Return: 0, or -1 with
+ * @err: it is held still. */
+int vmm_resume(struct vmm *v, struct err *err);
+/* In a child of fork(2): nothing of the parent's is watched, pending or told,
+ * and signals are read. Return: 0, or -1 with @err. */
+int vmm_reset_loop(struct vmm *v, struct err *err);
+/* End with CTL_EXIT_SETUP if no client comes within VMM_ORPHAN_MS. */
+void vmm_watch_orphan(struct vmm *v);
 /* Stop the vCPUs for good, write out the console, flush the disks.
  * Return: 0, or -1 with @err: what the guest had flushed is safe still. */
 int vmm_quiesce(struct vmm *v, struct err *err);

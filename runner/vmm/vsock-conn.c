@@ -198,6 +198,9 @@ void vsock_table_packet(struct vsock_table *t, const struct virtio_vsock_hdr *h,
 	if (!c) {
 		if (h->op == VIRTIO_VSOCK_OP_RST)
 			return;
+		/* of the parent's connections the guest hears by the reset */
+		if (t->resetting && h->op != VIRTIO_VSOCK_OP_REQUEST)
+			return;
 		vsock_table_rst(t, h->dst_port, h->src_port);
 		if (h->op == VIRTIO_VSOCK_OP_REQUEST &&
 		    h->dst_port == AGENT_READY_PORT &&

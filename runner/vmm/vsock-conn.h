@@ -57,16 +57,14 @@ struct vsock_conn {
 	/* Credit; free-running counters of bytes. */
 	uint32_t tx_cnt, peer_fwd_cnt, peer_buf_alloc;	/* to the guest */
 	uint32_t rx_cnt, fwd_cnt, told_fwd_cnt;		/* from it */
-	/* What the socket did not take yet: a ring of VSOCK_BUF bytes, of
-	 * which ring_top were ever touched. */
-	uint8_t *ring;
+	uint8_t *ring;		/* what the socket did not take yet */
 	uint32_t ring_pos, ring_len, ring_top;
 	vsock_done_fn *done;		/* NULL once called */
 	void *arg;
 	uint64_t token;
 };
 
-/* What the table needs of its device. */
+/* Of its device. */
 struct vsock_table_ops {
 	void (*enter)(struct vsock_table *t);	/* lock */
 	void (*leave)(struct vsock_table *t);	/* send what waits, unlock */
@@ -81,7 +79,9 @@ struct vsock_table {
 	const struct vsock_table_ops *ops;
 	struct loop *loop;
 	uint64_t guest_cid;
-	bool up;			/* the agent listens */
+	bool up;		/* the agent listens */
+	bool resetting;		/* it has to hear of a transport reset first */
+	bool up_after;		/* it listens after that */
 	unsigned int used;		/* connections not free */
 	uint32_t generation;		/* makes host ports unique */
 	struct vsock_conn *turn_first, *turn_last;
@@ -102,16 +102,16 @@ int vsock_table_connect(struct vsock_table *t, uint32_t port,
 void vsock_table_cancel(struct vsock_table *t, const void *arg);
 /* The driver reset the device: no connection lives on in the guest. */
 void vsock_table_reset(struct vsock_table *t);
-/* As vsock_abandon(). */
+/* As vsock_abandon(); nothing is sent until the guest was_reset(), too. */
 void vsock_table_abandon(struct vsock_table *t);
+void vsock_table_was_reset(struct vsock_table *t);
 /* A packet of the guest. @payload holds h->len bytes; what is not consumed is
  * dropped. */
 void vsock_table_packet(struct vsock_table *t,
 			const struct virtio_vsock_hdr *h,
 			struct virtq_span *payload);
-/* The next packet to the guest: @h is filled, its payload (h->len bytes) is at
- * the front of @room, which has at least one byte. Return: false when the one
- * whose turn it was had nothing after all; @room is then spoilt. */
+/* The next packet to the guest: @h, its payload at the front of @room, which has
+ * at least one byte. Return: false when there is none; @room is spoilt. */
 bool vsock_table_next(struct vsock_table *t, struct virtio_vsock_hdr *h,
 		      struct virtq_span *room);
 /* Return: whether anyone stands in line for vsock_table_next(). */

@@ -54,11 +54,16 @@ static void discard_input(int sock)
 
 void vsock_sock_close(struct vsock_conn *c)
 {
-	loop_del(c->table->loop, &c->fds.watch);
-	if (c->fds.sock >= 0) {
+	if (c->fds.sock >= 0)
 		discard_input(c->fds.sock);
+	vsock_sock_forget(c);
+}
+
+void vsock_sock_forget(struct vsock_conn *c)
+{
+	loop_del(c->table->loop, &c->fds.watch);
+	if (c->fds.sock >= 0)
 		close(c->fds.sock);
-	}
 	if (c->fds.peer >= 0)
 		close(c->fds.peer);
 	c->fds.sock = -1;

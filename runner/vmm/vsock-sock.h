@@ -37,6 +37,8 @@ bool vsock_sock_can_read(const struct vsock_conn *c);
 /* Read at most the guest's credit to the front of @room.
  * Return: bytes, 0: none now, or EOF (noted). */
 uint32_t vsock_sock_read(struct vsock_conn *c, struct virtq_span *room);
+/* In a child of fork(2): close our copies, the parent's connection goes on. */
+void vsock_sock_forget(struct vsock_conn *c);
 /* Nobody reads what the guest sends any more. */
 void vsock_sock_deaf(struct vsock_conn *c);
 

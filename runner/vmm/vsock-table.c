@@ -59,6 +59,9 @@ void vsock_table_free(struct vsock_table *t)
 		return;
 	for (unsigned int i = 0; i < VSOCK_CONNS; i++)
 		vsock_conn_done(&t->conns[i], ECANCELED);
+	for (unsigned int i = 0; i < VSOCK_CONNS; i++)
+		if (t->conns[i].state != VSOCK_FREE)
+			vsock_sock_close(&t->conns[i]);
 	vsock_table_abandon(t);
 	munmap(t->rings, (size_t)VSOCK_CONNS * VSOCK_BUF);
 	t->rings = NULL;
@@ -245,7 +248,7 @@ void vsock_table_up(struct vsock_table *t)
 
 void vsock_table_reset(struct vsock_table *t)
 {
-	t->up = false;
+	t->up = t->resetting = false;
 	t->nr_rsts = 0;
 	for (unsigned int i = 0; i < VSOCK_CONNS; i++) {
 		struct vsock_conn *c = &t->conns[i];
@@ -264,13 +267,26 @@ void vsock_table_reset(struct vsock_table *t)
 void vsock_table_abandon(struct vsock_table *t)
 {
 	t->nr_rsts = 0;
+	if (!t->resetting)
+		t->up_after = t->up;
+	t->resetting = true;
+	t->up = false;
 	for (unsigned int i = 0; i < VSOCK_CONNS; i++) {
 		struct vsock_conn *c = &t->conns[i];
 
 		if (c->state == VSOCK_FREE)
 			continue;
 		loop_timer_cancel(t->loop, &c->timer);
-		vsock_sock_close(c);
+		vsock_sock_forget(c);
 		vsock_conn_free(c);
 	}
+}
+
+void vsock_table_was_reset(struct vsock_table *t)
+{
+	if (!t->resetting)
+		return;
+	t->resetting = false;
+	if (t->up_after)
+		vsock_table_up(t);
 }

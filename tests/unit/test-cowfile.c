@@ -185,6 +185,7 @@ static void push_layer(struct world *w)
 {
 	struct err err = ERR_INIT;
 	struct iovec iov = { w->now, 512 };
+	struct cow_layer l;
 
 	if (w->nr > COW_LAYERS_MAX)
 		return;
@@ -193,8 +194,9 @@ static void push_layer(struct world *w)
 			 -EROFS);
 	memcpy(w->flushed, w->now, sizeof(w->now));
 	new_layer(w);
-	if (cow_push(&w->c, dup(w->fds[w->nr - 1]), &err) < 0)
+	if (cow_layer_load(&w->c, dup(w->fds[w->nr - 1]), &l, &err) < 0)
 		fail_msg("%s", err.msg);
+	cow_push(&w->c, &l);
 	w->pushes++;
 }
 

@@ -220,17 +220,20 @@ static void only_fresh_layers_are_put_on_sealed_ones(void **state)
 {
 	int fd;
 	struct cow_disk *c = open_one(&fd);
+	struct cow_layer l;
 
-	assert_int_equal(cow_push(c, new_layer(SIZE), NULL), -1);
 	assert_int_equal(cow_seal(c), 0);
 	assert_int_equal(cow_seal(c), 0);
-	assert_int_equal(cow_push(c, new_layer(SIZE / 2), NULL), -1);
-	assert_int_equal(cow_push(c, new_file(), NULL), -1);
+	assert_int_equal(cow_layer_load(c, new_layer(SIZE / 2), &l, NULL), -1);
+	assert_int_equal(cow_layer_load(c, new_file(), &l, NULL), -1);
 	for (int i = 1; i < COW_LAYERS_MAX; i++) {
-		assert_int_equal(cow_push(c, new_layer(SIZE), NULL), 0);
+		assert_int_equal(cow_may_push(c, NULL), 0);
+		assert_int_equal(cow_layer_load(c, new_layer(SIZE), &l, NULL),
+				 0);
+		cow_push(c, &l);
 		assert_int_equal(cow_seal(c), 0);
 	}
-	assert_int_equal(cow_push(c, new_layer(SIZE), NULL), -1);
+	assert_int_equal(cow_may_push(c, NULL), -1);
 	disk_close(&c->disk);
 	free(c);
 }

@@ -316,8 +316,15 @@ static void after_a_fork_the_guest_is_told(void **state)
 	vguest_expect_nothing(g);
 	assert_eof(fd);
 	close(fd);
-	/* the agent listens on */
-	close(vguest_open(g, &p));
+	/* until it has acted on it, nothing is sent: no answer to what it sends
+	 * on old connections, no new one */
+	assert_int_equal(vguest_connect(g, 5000), 0);
+	vguest_send(g, OP(RW), p.h.src_port, 1024, 0, "old", 3);
+	vguest_expect_nothing(g);
+	/* the buffer comes back: the agent listens on */
+	rig_add(&g->rig, VSOCK_EVENT, &seg, 1);
+	rig_kick(&g->rig, VSOCK_EVENT);
+	vguest_expect(g, &p, OP(REQUEST));
 }
 
 int main(void)

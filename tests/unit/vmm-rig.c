@@ -47,12 +47,12 @@ static int make_file(struct vmm_rig *r, const char *name, const void *data,
 	return fd;
 }
 
-static int make_kernel(struct vmm_rig *r)
+static int make_kernel(struct vmm_rig *r, const uint8_t *code, size_t len)
 {
 	struct {
 		Elf64_Ehdr h;
 		Elf64_Phdr p;
-		uint8_t code[sizeof(guest)];
+		uint8_t code[256];
 	} k = {
 		.h = {
 			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64,
@@ -64,12 +64,25 @@ static int make_kernel(struct vmm_rig *r)
 		.p = {
 			.p_type = PT_LOAD, .p_paddr = LOAD,
 			.p_offset = sizeof(k.h) + sizeof(k.p),
-			.p_filesz = sizeof(guest), .p_memsz = sizeof(guest),
+			.p_filesz = len, .p_memsz = len,
 		},
 	};
 
-	memcpy(k.code, guest, sizeof(guest));
+	assert_true(len <= sizeof(k.code));
+	memcpy(k.code, code, len);
 	return make_file(r, "kernel", &k, sizeof(k));
+}
+
+void vmm_rig_guest(struct vmm_rig *r, const uint8_t *code, size_t len)
+{
+	close(r->kernel);
+	unlinkat(r->dirfd, "kernel", 0);
+	r->kernel = make_kernel(r, code, len);
+}
+
+int vmm_rig_file(struct vmm_rig *r, const char *name)
+{
+	return make_file(r, name, "", 0);
 }
 
 static void start_process(struct vmm_rig *r)
@@ -102,7 +115,7 @@ int vmm_rig_setup(void **state)
 	r->dirfd = open(r->dir, O_DIRECTORY | O_CLOEXEC);
 	r->sock = r->reply_fd = -1;
 	r->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	r->kernel = make_kernel(r);
+	r->kernel = make_kernel(r, guest, sizeof(guest));
 	r->log = make_file(r, "log", "", 0);
 	r->record = make_file(r, "record", "", 0);
 	r->config = (struct ctl_config){
@@ -153,7 +166,12 @@ void vmm_rig_connect(struct vmm_rig *r)
 /* Return: 1 with the reply, 0 at the end of the connection. */
 static int receive(struct vmm_rig *r, bool want_reply)
 {
-	union { struct ctl_header h; struct ctl_reply r; struct ctl_event e; } m;
+	union {
+		struct ctl_header h;
+		struct ctl_reply r;
+		struct ctl_event e;
+		struct ctl_forked f;
+	} m;
 	int fd = -1;
 
 	for (;;) {
@@ -174,6 +192,11 @@ static int receive(struct vmm_rig *r, bool want_reply)
 			if (want_reply)
 				return 1;
 			continue;
+		}
+		if (m.h.type == CTL_FORKED) {
+			assert_int_equal(n, sizeof(m.f));
+			*r->forked = m.f;
+			return 1;
 		}
 		assert_int_equal(n, sizeof(m.e));
 		if (m.e.kind == CTL_EV_EXIT) {
@@ -216,6 +239,22 @@ int vmm_rig_request(struct vmm_rig *r, uint32_t type)
 	struct ctl_header h;
 
 	return exchange(r, &h, sizeof(h), type, NULL, 0);
+}
+
+int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,
+		 size_t nfds, struct ctl_forked *answer)
+{
+	f->h = (struct ctl_header){ CTL_MAGIC, CTL_FORK, ++r->seq };
+	*answer = (struct ctl_forked){ 0 };
+	r->forked = answer;
+	assert_int_equal(fdpass_send(r->sock, f, sizeof(*f), fds, nfds),
+			 sizeof(*f));
+	assert_int_equal(receive(r, true), 1);
+	if (answer->h.seq == r->seq)
+		return 0;
+	assert_int_equal(r->reply.h.seq, r->seq);
+	assert_int_not_equal(r->reply.error, 0);
+	return r->reply.error;
 }
 
 int vmm_rig_send_raw(struct vmm_rig *r, const void *data, size_t len)

@@ -24,6 +24,7 @@ struct vmm_rig {
 	struct ctl_reply reply;		/* the last one */
 	int reply_fd;			/* its descriptor, -1: none */
 	struct ctl_exit exit;		/* of CTL_EV_EXIT */
+	struct ctl_forked *forked;	/* where the next one goes */
 };
 
 /* Start a VMM and connect; a cmocka setup and teardown. The latter kills it. */
@@ -31,6 +32,14 @@ int vmm_rig_setup(void **state);
 int vmm_rig_teardown(void **state);
 /* Connect (anew: the old connection is closed first). */
 void vmm_rig_connect(struct vmm_rig *r);
+/* Another guest than the usual one, before it is configured. */
+void vmm_rig_guest(struct vmm_rig *r, const uint8_t *code, size_t len);
+/* Make an empty file in its folder. Return: fd. */
+int vmm_rig_file(struct vmm_rig *r, const char *name);
+/* Send a CTL_FORK, wait for its answer in @answer. Return: 0, or the error of a
+ * CTL_REPLY. */
+int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,
+		 size_t nfds, struct ctl_forked *answer);
 /* Give it the guest. Return: the reply's error. */
 int vmm_rig_configure(struct vmm_rig *r);
 /* The same with other descriptors, -1 as @fds[0]: none. */

@@ -67,9 +67,8 @@ int cpu_write_tables(const struct guest_memory *m, struct err *err)
 	return 0;
 }
 
-static int set_cpuid(const struct vcpu *v, const struct kvm *k,
-		     unsigned int cpus, const struct cpuid_set *supported,
-		     struct err *err)
+int cpu_set_cpuid(const struct vcpu *v, const struct kvm *k, unsigned int cpus,
+		  const struct cpuid_set *supported, struct err *err)
 {
 	struct cpuid_topology t = {
 		.apic_id = v->id,
@@ -126,7 +125,7 @@ static int set_local_pins(const struct vcpu *v, struct err *err)
 int cpu_setup(const struct vcpu *v, const struct kvm *k, unsigned int cpus,
 	      const struct cpuid_set *supported, struct err *err)
 {
-	if (set_cpuid(v, k, cpus, supported, err) < 0)
+	if (cpu_set_cpuid(v, k, cpus, supported, err) < 0)
 		return -1;
 	set_msrs(v);
 	return set_local_pins(v, err);

@@ -27,6 +27,10 @@ int cpu_write_tables(const struct guest_memory *m, struct err *err);
  * Return: 0, or -1 with @err. */
 int cpu_setup(const struct vcpu *v, const struct kvm *k, unsigned int cpus,
 	      const struct cpuid_set *supported, struct err *err);
+/* Of cpu_setup() the CPUID alone: for a vCPU whose state is restored. Before
+ * anything else is set. Return: 0, or -1 with @err. */
+int cpu_set_cpuid(const struct vcpu *v, const struct kvm *k, unsigned int cpus,
+		  const struct cpuid_set *supported, struct err *err);
 /* Put @v into 64-bit mode at @e, on the tables above, runnable. vCPUs that are
  * not put anywhere wait for a start-up IPI. Return: 0, or -1 with @err. */
 int cpu_enter_at(const struct vcpu *v, const struct cpu_entry *e,
