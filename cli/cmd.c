@@ -28,6 +28,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_console,
 	&cmd_pause,
 	&cmd_resume,
+	&cmd_diff,
 	&cmd_merge,
 	&cmd_rm,
 	&cmd_image,

@@ -144,4 +144,39 @@ libcli_a_SOURCES += \
 
 # Diff and merge.
 libcli_a_SOURCES += \
-	cli/cmd-merge.c
+	cli/change-list.c \
+	cli/change.c \
+	cli/change.h \
+	cli/cmd-diff.c \
+	cli/cmd-merge.c \
+	cli/diff-patch.c \
+	cli/diff-stat.c \
+	cli/diff-text.c \
+	cli/diff-text.h \
+	cli/diff-print.c \
+	cli/diff.c \
+	cli/diff.h \
+	cli/fetch.c \
+	cli/fetch.h \
+	cli/gpath.c \
+	cli/gpath.h \
+	cli/json-path.c \
+	cli/json-path.h \
+	cli/origin.c \
+	cli/origin.h \
+	cli/same.c \
+	cli/same.h \
+	cli/side-stream.c \
+	cli/side.c \
+	cli/side.h \
+	cli/spool.c \
+	cli/spool.h \
+	cli/textdiff.c \
+	cli/textdiff.h
+
+# Line by line, with libgit2.
+pkglibexec_PROGRAMS += podflare-textdiff
+podflare_textdiff_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(GIT2_CFLAGS)
+podflare_textdiff_LDFLAGS = $(HARDEN_LDFLAGS)
+podflare_textdiff_LDADD = libcommon.a $(GIT2_LIBS)
+podflare_textdiff_SOURCES = cli/textdiff-main.c cli/textdiff.h

@@ -12,15 +12,15 @@
 
 static const int watched[] = { SIGINT, SIGTERM, SIGHUP,
 			       SIGQUIT, SIGWINCH, SIGCONT };
+#define NR_ENDING 4	/* of them, the first ones */
 
-/* See sigs.h. */
-int sigs_open(struct sigs *s, struct err *err)
+static int open_first(struct sigs *s, size_t n, struct err *err)
 {
 	struct sigaction sa;
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
+	for (size_t i = 0; i < n; i++)
 		sigaddset(&set, watched[i]);
 	/* nohup(1) means it; for the others see CMD_SIGNALS */
 	if (!sigaction(SIGHUP, NULL, &sa) && sa.sa_handler == SIG_IGN)
@@ -30,6 +30,18 @@ int sigs_open(struct sigs *s, struct err *err)
 		return err_sys(err, errno, "signalfd");
 	sigprocmask(SIG_BLOCK, &set, &s->old);
 	return 0;
+}
+
+/* See sigs.h. */
+int sigs_open(struct sigs *s, struct err *err)
+{
+	return open_first(s, ARRAY_SIZE(watched), err);
+}
+
+/* See sigs.h. */
+int sigs_open_ending(struct sigs *s, struct err *err)
+{
+	return open_first(s, NR_ENDING, err);
 }
 
 /* See sigs.h. */

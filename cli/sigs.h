@@ -19,6 +19,8 @@ struct sigs {
  * from the fd, also when they were ignored, but for SIGHUP (nohup).
  * Return: 0, or -1 with @err. */
 int sigs_open(struct sigs *s, struct err *err);
+/* The same without SIGWINCH and SIGCONT: whatever comes ends the command. */
+int sigs_open_ending(struct sigs *s, struct err *err);
 /* Return: the next signal's number, 0 when there is none. */
 int sigs_read(struct sigs *s);
 void sigs_close(struct sigs *s);

@@ -9,10 +9,8 @@
 
 #include <string.h>
 
-/* Length of the well-formed, visible UTF-8 character at @s, 0 if there is
- * none. Overlong forms, surrogates, C1 controls and the direction overrides
- * U+202A..U+202E, U+2066..U+2069 do not count. */
-static size_t utf8_char(const unsigned char *s, size_t len)
+/* See text.h. */
+size_t text_char(const unsigned char *s, size_t len)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
@@ -39,7 +37,7 @@ static size_t utf8_char(const unsigned char *s, size_t len)
 static size_t escape(const unsigned char *s, size_t len, enum text_lines lines,
 		     char out[8])
 {
-	size_t n = utf8_char(s, len);
+	size_t n = text_char(s, len);
 
 	if (n || (lines == TEXT_MANY_LINES && (*s == '\n' || *s == '\t'))) {
 		n = n ? n : 1;

@@ -177,14 +177,20 @@ int xfer_expect_ok(struct xfer *x, struct err *err)
 }
 
 /* See xfer.h. */
-int xfer_finish(struct xfer *x, struct err *err)
+int xfer_send_end(struct xfer *x, struct err *err)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT;
-	int rc;
 
 	if (frame_put(&b, AGENT_END, NULL, 0) < 0)
 		return err_sys(err, errno, "stream");
-	rc = send_all(x, &b, err);
+	return send_all(x, &b, err);
+}
+
+/* See xfer.h. */
+int xfer_finish(struct xfer *x, struct err *err)
+{
+	int rc = xfer_send_end(x, err);
+
 	if (rc == 0)
 		rc = xfer_expect_ok(x, err);
 	progress_end(&x->progress);

@@ -29,6 +29,8 @@ int xfer_wait_input(struct xfer *x, int fd, struct err *err);
 /* Send bytes of the tar stream, in frames. Return: 0, or -1 with @err: the
  * agent's own error if it sent one, ERR_CANCELLED on a signal. */
 int xfer_send(struct xfer *x, const void *data, size_t len, struct err *err);
+/* Send END: it is all. Return: 0, or -1 with @err. */
+int xfer_send_end(struct xfer *x, struct err *err);
 /* Send END, and wait for the OK. Return: 0, or -1 with @err. */
 int xfer_finish(struct xfer *x, struct err *err);
 /* Wait for an OK. Return: 0, or -1 with @err. */

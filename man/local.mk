@@ -5,6 +5,7 @@ dist_man_MANS += \
 	man/podflare-cp.1 \
 	man/podflare-create.1 \
 	man/podflare-dial-stdio.1 \
+	man/podflare-diff.1 \
 	man/podflare-doctor.1 \
 	man/podflare-exec.1 \
 	man/podflare-help.1 \

@@ -8,7 +8,7 @@
 # shellcheck source=tests/check-lib.bash
 . "$(dirname "$0")/check-lib.bash"
 
-libraries='jansson|yaml|archive|archive_entry|seccomp|cmocka|sha2|md5|slirp/.*|libslirp|microhttpd'
+libraries='jansson|yaml|archive|archive_entry|seccomp|cmocka|sha2|md5|slirp/.*|libslirp|microhttpd|git2'
 
 # 1. Folders: own headers (an extended regular expression), then libraries.
 # The longest matching folder counts; tests/ may include everything.
@@ -30,6 +30,7 @@ linux/virtio_ring\.h         runner/vmm/(virtq|virtio-mmio|virtio-regs)\.[ch]
 runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmctl\.c
 seccomp\.h                   runner/(vmm|net)/(isolate|seccomp)\.c
 yaml\.h                      cli/(recipe|config|spec)[a-z-]*\.[ch]
+git2\.h                      cli/textdiff-main\.c
 archive(_entry)?\.h          cli/(cmd-cp|cp|extract|tar|archive|image|import|cmd-image|oci)[a-z-]*\.[ch]|runner/unpack\.c
 '
 

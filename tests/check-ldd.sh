@@ -48,6 +48,7 @@ check() {
 	linked podflare-vmm "$libc|libseccomp"
 	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp"
 	linked podflare-machine "$libc|libjansson|libmd"
+	linked podflare-textdiff "$libc|libgit2"
 	linked podflare "$libc|libjansson|libarchive|libmd|libyaml-0"
 	static podflare-init
 }
@@ -66,6 +67,7 @@ programs() {
 	program podflared
 	program podflare-machine
 	program podflare
+	program podflare-textdiff
 	program podflare-init -static
 }
 

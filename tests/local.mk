@@ -327,3 +327,21 @@ test_image_sources_SOURCES = tests/unit/test-image-sources.c
 test_image_sources_CPPFLAGS = $(cli_test_cppflags)
 test_image_sources_LDADD = $(cli_test_ldadd)
 endif
+
+# cli/: diff and merge
+if HAVE_CMOCKA
+diff_tests = test-change test-diff test-textdiff
+check_PROGRAMS += $(diff_tests)
+TESTS += $(diff_tests)
+change_maker = tests/unit/change-maker.c tests/unit/change-maker.h
+test_change_SOURCES = tests/unit/test-change.c $(change_maker)
+test_change_CPPFLAGS = $(cli_test_cppflags)
+test_change_LDADD = $(cli_test_ldadd)
+test_diff_SOURCES = tests/unit/test-diff.c $(change_maker)
+test_diff_CPPFLAGS = $(cli_test_cppflags)
+test_diff_LDADD = $(cli_test_ldadd)
+test_textdiff_SOURCES = tests/unit/test-textdiff.c
+test_textdiff_CPPFLAGS = $(cli_test_cppflags)
+test_textdiff_LDADD = $(cli_test_ldadd)
+EXTRA_test_textdiff_DEPENDENCIES = podflare-textdiff$(EXEEXT)
+endif
