@@ -29,6 +29,10 @@ podflare_bench_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
 podflare_bench_SOURCES = tests/bench/podflare-bench.c tests/bench/work.c \
 	tests/bench/work.h
 EXTRA_DIST += tests/bench/run
+EXTRA_PROGRAMS += podflare-fork-bench
+podflare_fork_bench_CFLAGS = $(AM_CFLAGS)
+podflare_fork_bench_LDADD = libcommon.a
+podflare_fork_bench_SOURCES = tests/bench/fork-bench.c
 
 # A control client of podflare-vmm, for tests and for looking into one by hand.
 noinst_PROGRAMS += vmmctl
