@@ -50,6 +50,7 @@ static void on_request(struct conn *c, const struct frame *f)
 	case AGENT_PUT:
 	case AGENT_GET:
 	case AGENT_STAT:
+	case AGENT_CHANGES:
 		transfer_start(c, f);
 		break;
 	case AGENT_INFO:

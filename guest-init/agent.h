@@ -13,6 +13,7 @@
 
 #include "common/loop.h"
 #include "guest-init/cgroup.h"
+#include "guest-init/layers.h"
 
 #define AGENT_CONNS_MAX 256
 #define AGENT_TRANSFERS_MAX 32
@@ -22,6 +23,8 @@
 struct agent_system {
 	const char *etc;	/* folder of passwd and group */
 	const char *cgroup;	/* where cgroup2 is mounted, NULL: nowhere */
+	struct layers layers;	/* of the root */
+	const char *mountinfo;	/* what is mounted on it: a file of /proc */
 	int (*add_entropy)(const void *data, size_t len, struct err *err);
 	int (*set_clock)(uint64_t realtime_ns, struct err *err);
 	int (*set_hostname)(const char *name, struct err *err);

@@ -232,7 +232,7 @@ static int first_name(struct buf *to, const char *path)
 	return buf_append(to, path + start, len - start);
 }
 
-int archive_all(const char *path, const char *name, bool follow,
+int archive_all(int dir, const char *path, const char *name, bool follow,
 		struct stream_out *out, struct err *err)
 {
 	struct archive a = { .out = out };
@@ -241,7 +241,7 @@ int archive_all(const char *path, const char *name, bool follow,
 	if ((name ? buf_append(&a.name, name, strlen(name)) :
 	     first_name(&a.name, path)) < 0)
 		return err_sys(err, errno, "archive");
-	rc = add_at(&a, AT_FDCWD, path, follow, 0, 0, err);
+	rc = add_at(&a, dir, path, follow, 0, 0, err);
 	if (rc == 0)
 		rc = tar_write_end(out, err);
 	if (rc == 0 && a.shrank[0])

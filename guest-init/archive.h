@@ -6,7 +6,7 @@
 #include "guest-init/stream.h"
 
 /*
- * Write @path and all below it. Links below it stay links; other files that
+ * Write @path and all below it, as seen from the folder @dir. Links below it stay links; other files that
  * have vanished meanwhile, sockets and the kernel's own file systems (proc,
  * sysfs, ...) are left out.
  * @param name the first entry's, NULL: the last part of @path
@@ -14,7 +14,7 @@
  * Return: 0, or -1 with @err; the stream is complete but for END when only a
  * file had shrunk while it was read.
  */
-int archive_all(const char *path, const char *name, bool follow,
+int archive_all(int dir, const char *path, const char *name, bool follow,
 		struct stream_out *out, struct err *err);
 
 #endif

@@ -8,14 +8,21 @@ guest_init_sources = \
 	guest-init/backlog.c \
 	guest-init/beneath.c \
 	guest-init/cgroup.c \
+	guest-init/changes.c \
+	guest-init/compare.c \
 	guest-init/conn.c \
 	guest-init/environ.c \
 	guest-init/extract.c \
 	guest-init/file-data.c \
+	guest-init/filter.c \
 	guest-init/freeze.c \
 	guest-init/identity.c \
+	guest-init/layers.c \
 	guest-init/links.c \
+	guest-init/mounts.c \
+	guest-init/names.c \
 	guest-init/pty.c \
+	guest-init/record.c \
 	guest-init/requests.c \
 	guest-init/session.c \
 	guest-init/session-io.c \
@@ -28,7 +35,8 @@ guest_init_sources = \
 	guest-init/tar-sparse.c \
 	guest-init/tar-write.c \
 	guest-init/transfer.c \
-	guest-init/user.c
+	guest-init/user.c \
+	guest-init/walk.c
 
 # What only pid 1 of a real guest does; the rest also runs in tests.
 guest_init_boot_sources = \
@@ -50,19 +58,26 @@ guest_init_headers = \
 	guest-init/backlog.h \
 	guest-init/beneath.h \
 	guest-init/cgroup.h \
+	guest-init/changes.h \
+	guest-init/compare.h \
 	guest-init/conn.h \
 	guest-init/console.h \
 	guest-init/environ.h \
 	guest-init/extract.h \
 	guest-init/file-data.h \
+	guest-init/filter.h \
 	guest-init/freeze.h \
 	guest-init/identity.h \
+	guest-init/layers.h \
 	guest-init/kmsg.h \
 	guest-init/links.h \
+	guest-init/mounts.h \
+	guest-init/names.h \
 	guest-init/listen.h \
 	guest-init/modules.h \
 	guest-init/mount.h \
 	guest-init/pty.h \
+	guest-init/record.h \
 	guest-init/requests.h \
 	guest-init/session.h \
 	guest-init/sink.h \
@@ -71,7 +86,8 @@ guest_init_headers = \
 	guest-init/system.h \
 	guest-init/tar.h \
 	guest-init/transfer.h \
-	guest-init/user.h
+	guest-init/user.h \
+	guest-init/walk.h
 
 guest_init_common_headers = \
 	common/agent.h common/buf.h common/cleanup.h common/err.h \

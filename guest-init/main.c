@@ -87,8 +87,7 @@ static int watch_children(struct init *in, struct err *err)
 	return 0;
 }
 
-/* Return: the writable disk's root, -1 with @err. */
-static int boot(struct err *err)
+static int boot(struct mount_halves *h, struct err *err)
 {
 	const char *base;
 
@@ -99,14 +98,14 @@ static int boot(struct err *err)
 	if (!base)
 		return -1;
 	modules_load(base);
-	return mount_root(base, err);
+	return mount_root(base, h, err);
 }
 
 int main(void)
 {
 	static struct init in;
+	struct mount_halves halves;
 	struct err err = ERR_INIT;
-	int disk;
 
 	if (getpid() != 1) {
 		fputs("podflare-init: this is a sandbox's pid 1, not a command\n",
@@ -115,13 +114,12 @@ int main(void)
 	}
 	log_init("podflare-init", LOG_WARN);
 	reboot(RB_DISABLE_CAD);
-	disk = boot(&err);
-	if (disk < 0)
+	if (boot(&halves, &err) < 0)
 		kmsg_die(&err);
 	spawn_protect_self();
 	if (system_loopback_up() < 0)
 		kmsg_line(KMSG_WARN, "lo: %s", strerror(errno));
-	if (agent_init(&in.agent, system_of_guest(disk), &err) < 0 ||
+	if (agent_init(&in.agent, system_of_guest(&halves), &err) < 0 ||
 	    watch_children(&in, &err) < 0 ||
 	    listen_start(&in.listener, &in.agent, &err) < 0)
 		kmsg_die(&err);

@@ -105,11 +105,23 @@ static int make_layers(struct err *err)
 	return 0;
 }
 
-/* Return: descriptor of the writable disk's root, -1 with @err. */
-static int mount_layers(const char *base_type, struct err *err)
+static int open_halves(struct mount_halves *h, struct err *err)
 {
-	int disk;
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
+	h->disk = open("/rw", flags);
+	h->upper = open("/rw/upper", flags);
+	h->lower = open("/base", flags);
+	if (h->disk < 0 || h->upper < 0 || h->lower < 0)
+		return err_sys(err, errno, "the root's halves");
+	return 0;
+}
+
+/* Renames of folders are noted (redirect_dir), copied-up files are whole
+ * (metacopy): layers.c knows no other kind of half. */
+static int mount_layers(const char *base_type, struct mount_halves *h,
+			struct err *err)
+{
 	mkdir("/base", 0755);
 	mkdir("/rw", 0755);
 	mkdir("/new", 0755);
@@ -129,12 +141,10 @@ static int mount_layers(const char *base_type, struct err *err)
 		return -1;
 	if (mount_one("overlay", "/new", "overlay", MS_NOATIME,
 		      "lowerdir=/base,upperdir=/rw/upper,workdir=/rw/work,"
-		      "redirect_dir=on,xino=auto", err) < 0)
+		      "redirect_dir=on,metacopy=off,index=off,xino=auto",
+		      err) < 0)
 		return -1;
-	disk = open("/rw", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (disk < 0)
-		err_sys(err, errno, "writable disk");
-	return disk;
+	return open_halves(h, err);
 }
 
 static int move_mount_to(const char *from, const char *to, struct err *err)
@@ -182,14 +192,12 @@ static void mount_places(void)
 		chmod("/tmp", 01777);
 }
 
-int mount_root(const char *base_type, struct err *err)
+int mount_root(const char *base_type, struct mount_halves *h, struct err *err)
 {
-	CLEANUP_FD int disk = mount_layers(base_type, err);
-
-	if (disk < 0 || switch_root(err) < 0)
+	if (mount_layers(base_type, h, err) < 0 || switch_root(err) < 0)
 		return -1;
 	mount_places();
-	return steal_fd(&disk);
+	return 0;
 }
 
 void mount_quiesce(int disk)

@@ -89,11 +89,18 @@ void spawn_protect_self(void)
 		return;	/* the kernel spares pid 1 anyway */
 }
 
+void spawn_unprotect(void)
+{
+	CLEANUP_FD int fd = open("/proc/self/oom_score_adj",
+				 O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "0", 1) < 0)
+		return;	/* an ordinary process (a test) has no need */
+}
+
 void spawn_reset(void)
 {
 	const struct rlimit files = { NOFILE_SOFT, NOFILE_HARD };
-	CLEANUP_FD int fd = open("/proc/self/oom_score_adj",
-				 O_WRONLY | O_CLOEXEC);
 	sigset_t none;
 
 	signal(SIGPIPE, SIG_DFL);	/* the only one that pid 1 ignores */
@@ -101,8 +108,7 @@ void spawn_reset(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setrlimit(RLIMIT_NOFILE, &files);
 	umask(022);
-	if (fd >= 0 && write(fd, "0", 1) < 0)
-		return;	/* an ordinary process (a test) has no need */
+	spawn_unprotect();
 }
 
 /* Terminal or pipes; the terminal becomes the user's own, as login(1) does. */

@@ -41,6 +41,8 @@ void spawn_close_from(int fd);
 /* Make a forked child an ordinary process: default signals, no protection from
  * the OOM killer, the usual limits. */
 void spawn_reset(void);
+/* No protection from the OOM killer. */
+void spawn_unprotect(void);
 /* pid 1 itself: many descriptors, the last victim of the OOM killer. */
 void spawn_protect_self(void);
 

@@ -21,7 +21,6 @@
 #include "common/cleanup.h"
 #include "guest-init/identity.h"
 #include "guest-init/kmsg.h"
-#include "guest-init/mount.h"
 
 #define ENTROPY_MAX 512
 #define TERM_MS 1500	/* between SIGTERM and SIGKILL to everybody */
@@ -103,11 +102,12 @@ static void poweroff(void)
 	reboot(RB_AUTOBOOT);	/* no way to power off: the VMM ends as well */
 }
 
-const struct agent_system *system_of_guest(int disk)
+const struct agent_system *system_of_guest(const struct mount_halves *h)
 {
-	static const struct agent_system guest = {
+	static struct agent_system guest = {
 		.etc = "/etc",
 		.cgroup = "/sys/fs/cgroup",
+		.mountinfo = "/proc/self/mountinfo",
 		.add_entropy = add_entropy,
 		.set_clock = set_clock,
 		.set_hostname = set_hostname,
@@ -115,7 +115,8 @@ const struct agent_system *system_of_guest(int disk)
 		.poweroff = poweroff,
 	};
 
-	writable_disk = disk;
+	guest.layers = (struct layers){ h->upper, h->lower };
+	writable_disk = h->disk;
 	return &guest;
 }
 

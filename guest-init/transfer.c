@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest-init/transfer.c - PUT, GET and STAT, in a process of their own
+ * guest-init/transfer.c - what is done with files, in a process of its own
  *
  * Pid 1 up to the fork, then its child.  The host's request is checked in form.
  * With a user named, the child becomes that user, so that the kernel decides
@@ -11,21 +11,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/tlv.h"
 #include "guest-init/archive.h"
+#include "guest-init/changes.h"
 #include "guest-init/extract.h"
 #include "guest-init/spawn.h"
 #include "guest-init/user.h"
 
-#define STREAM 3		/* the child's only descriptor */
+/* The child's only descriptors. */
+#define STREAM 3
+#define UPPER 4
+#define LOWER 5
+#define FIRST_FREE 6
+
 #define DRAIN_MS 2000
 #define DRAIN_BYTES (64 * MIB)
 
@@ -36,7 +44,7 @@ struct transfer {
 
 struct request {
 	char *path, *name, *user;
-	bool follow;
+	bool follow, image;
 };
 
 static int parse(struct request *r, const struct frame *f, struct err *err)
@@ -52,6 +60,8 @@ static int parse(struct request *r, const struct frame *f, struct err *err)
 
 		if (t.tag == AGENT_T_FOLLOW)
 			r->follow = tlv_u32(&t) != 0;
+		if (t.tag == AGENT_T_IMAGE)
+			r->image = tlv_u32(&t) != 0;
 		if (!text)
 			continue;
 		*text = tlv_strdup(&t);
@@ -131,16 +141,59 @@ static int put(struct request *r, struct frame_reader *frames, struct err *err)
 	return send_ok(&none, err);
 }
 
-static int get(const struct request *r, struct err *err)
+static int send_end(struct err *err)
+{
+	if (frame_write(STREAM, AGENT_END, NULL, 0) < 0)
+		return err_sys(err, errno, "stream");
+	return 0;
+}
+
+/* Links on the way are those of the image; one at the end is not followed. */
+static int get_image(const struct request *r, const struct layers *layers,
+		     struct stream_out *out, struct err *err)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	CLEANUP_FREE char *path = strdup(r->path);
+	CLEANUP_FD int dir = -1;
+	char *base;
+
+	if (!path)
+		return err_sys(err, ENOMEM, "path");
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	base = strrchr(path, '/');
+	*base++ = '\0';
+	dir = (int)syscall(SYS_openat2, layers->lower, *path ? path : "/", &how,
+			   sizeof(how));
+	if (dir < 0)
+		return err_sys(err, errno, "%s in the image", r->path);
+	return archive_all(dir, *base ? base : ".", r->name, false, out, err);
+}
+
+static int get(const struct request *r, const struct layers *layers,
+	       struct err *err)
 {
 	static struct stream_out out;
 
 	out.fd = STREAM;
-	if (archive_all(r->path, r->name, r->follow, &out, err) < 0)
+	if (r->image ? get_image(r, layers, &out, err) < 0 :
+	    archive_all(AT_FDCWD, r->path, r->name, r->follow, &out, err) < 0)
 		return -1;
-	if (frame_write(STREAM, AGENT_END, NULL, 0) < 0)
-		return err_sys(err, errno, "stream");
-	return 0;
+	return send_end(err);
+}
+
+static int send_changes(const struct frame *f, const struct layers *layers,
+			const char *mountinfo, struct err *err)
+{
+	static struct stream_out out;
+
+	out.fd = STREAM;
+	if (changes_send(f, layers, mountinfo, &out, err) < 0)
+		return -1;
+	return send_end(err);
 }
 
 static int stat_path(const struct request *r, struct err *err)
@@ -191,7 +244,7 @@ static void say_error(const struct err *err)
 
 static int carry_out(uint8_t type, const struct frame *f,
 		     struct frame_reader *frames, const char *etc,
-		     struct err *err)
+		     const struct layers *layers, struct err *err)
 {
 	struct request r = { 0 };
 
@@ -201,30 +254,41 @@ static int carry_out(uint8_t type, const struct frame *f,
 	case AGENT_PUT:
 		return put(&r, frames, err);
 	case AGENT_GET:
-		return get(&r, err);
+		return get(&r, layers, err);
 	default:
 		return stat_path(&r, err);
 	}
 }
 
 /* Other streams and commands' pipes must not be held open by this process. */
-static void keep_only(int fd)
+static void keep_only(int fd, struct layers *l)
 {
-	if (fd != STREAM)
-		dup2(fd, STREAM);
-	spawn_close_from(STREAM + 1);
+	int *const kept[] = { &fd, &l->upper, &l->lower };
+
+	for (int i = 0; i < 3; i++)
+		*kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST_FREE);
+	for (int i = 0; i < 3; i++)
+		if (*kept[i] >= 0)
+			*kept[i] = dup3(*kept[i], STREAM + i, O_CLOEXEC);
+		else
+			close(STREAM + i);
+	spawn_close_from(FIRST_FREE);
 	fcntl(STREAM, F_SETFL, O_RDWR);
 }
 
 static void run(struct conn *c, const struct frame *f) __attribute__((noreturn));
 static void run(struct conn *c, const struct frame *f)
 {
-	const char *etc = c->agent->system->etc;
+	const struct agent_system *system = c->agent->system;
+	struct layers layers = system->layers;
 	struct err err = ERR_INIT;
 	int rc;
 
-	keep_only(c->fd);
-	rc = carry_out(f->type, f, &c->in, etc, &err);
+	keep_only(c->fd, &layers);
+	spawn_unprotect();
+	rc = f->type == AGENT_CHANGES ?
+		send_changes(f, &layers, system->mountinfo, &err) :
+		carry_out(f->type, f, &c->in, system->etc, &layers, &err);
 	if (rc < 0)
 		say_error(&err);
 	_exit(rc < 0);

@@ -65,11 +65,16 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
-agent_tests = test-agent-copy test-agent-exec test-agent-files \
+agent_tests = test-agent-changes test-agent-copy test-agent-exec test-agent-files \
 	test-agent-requests \
 	test-agent-session test-agent-tar test-agent-tty
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
+test_agent_changes_SOURCES = tests/unit/test-agent-changes.c $(agent_rig) \
+	tests/unit/agent-record.c tests/unit/agent-record.h \
+	tests/unit/overlay-rig.c tests/unit/overlay-rig.h
+test_agent_changes_CPPFLAGS = $(unit_cppflags)
+test_agent_changes_LDADD = $(agent_libs)
 test_agent_copy_SOURCES = tests/unit/test-agent-copy.c $(agent_rig)
 test_agent_copy_CPPFLAGS = $(unit_cppflags)
 test_agent_copy_LDADD = $(agent_libs)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -109,7 +110,10 @@ static void kill_orphans(void)
 static void serve(const struct rig *r, int control) __attribute__((noreturn));
 static void serve(const struct rig *r, int control)
 {
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	const struct agent_system system = {
+		.layers = { open(r->upper, flags), open(r->lower, flags) },
+		.mountinfo = r->mountinfo,
 		.etc = r->etc,
 		.cgroup = r->cgroup[0] ? r->cgroup : NULL,
 		.add_entropy = note_entropy,
@@ -118,14 +122,18 @@ static void serve(const struct rig *r, int control)
 		.renew_identity = note_renewal,
 		.poweroff = note_poweroff,
 	};
+	struct rlimit files;
 	struct served s = { .control = { -1, on_control },
 			    .signals = { -1, on_signal } };
 	struct err err = ERR_INIT;
 	sigset_t set;
 	int fd;
 
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
 	/* what the test's own caller left open is not the agent's */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	setrlimit(RLIMIT_NOFILE, &files);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
@@ -140,6 +148,8 @@ static void serve(const struct rig *r, int control)
 	while (!s.stop && agent_turn(&s.agent) == 0)
 		continue;
 	agent_free(&s.agent);
+	close(system.layers.upper);
+	close(system.layers.lower);
 	kill_orphans();
 	close(fd);
 	close(control);
@@ -178,6 +188,16 @@ static void find_cgroup(struct rig *r)
 		endmntent(f);
 }
 
+static void make_halves(struct rig *r)
+{
+	snprintf(r->upper, sizeof(r->upper), "%s/upper", r->dir);
+	snprintf(r->lower, sizeof(r->lower), "%s/lower", r->dir);
+	snprintf(r->mountinfo, sizeof(r->mountinfo), "%s/mountinfo", r->dir);
+	assert_int_equal(mkdir(r->upper, 0755), 0);
+	assert_int_equal(mkdir(r->lower, 0755), 0);
+	write_file(r->dir, "mountinfo", "");
+}
+
 static void make_etc(struct rig *r)
 {
 	char passwd[512];
@@ -206,6 +226,7 @@ int rig_setup_ungreeted(void **state)
 	assert_non_null(mkdtemp(r->dir));
 	assert_int_equal(chmod(r->dir, 0755), 0);
 	make_etc(r);
+	make_halves(r);
 	find_cgroup(r);
 	r->seen = mmap(NULL, sizeof(*r->seen), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

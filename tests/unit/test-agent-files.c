@@ -319,6 +319,49 @@ static void many_files_go_through(void **state)
 	reply_free(&reply);
 }
 
+static void get_image(struct rig *r, const char *path, struct reply *reply)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	tlv_put_str(&b, AGENT_T_PATH, path);
+	tlv_put_u32(&b, AGENT_T_IMAGE, 1);
+	rig_ask(r, AGENT_GET, &b, reply);
+}
+
+static void a_file_can_be_had_as_the_image_has_it(void **state)
+{
+	struct rig *r = *state;
+	struct reply reply;
+
+	rig_host("cd %s && mkdir -p usr/lib && echo image >usr/lib/f && "
+		 "ln -s usr/lib lib && ln -s /etc/passwd out && ln -s / root",
+		 r->lower);
+	rig_host("cd %s && mkdir -p usr/lib && echo now >usr/lib/f && "
+		 "echo new >usr/lib/new", r->upper);
+	get_image(r, "/usr/lib/f", &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	assert_int_equal(untar(r, &reply, rig_path(r, "image-f")), 0);
+	assert_int_equal(rig_host("grep -q image %s/f", rig_path(r, "image-f")), 0);
+	reply_free(&reply);
+	/* links on the way stay in it, one at the end is not followed */
+	get_image(r, "/root/lib//f/", &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	assert_int_equal(untar(r, &reply, rig_path(r, "image-g")), 0);
+	assert_int_equal(rig_host("grep -q image %s/f", rig_path(r, "image-g")), 0);
+	reply_free(&reply);
+	get_image(r, "/out", &reply);
+	assert_int_equal(untar(r, &reply, rig_path(r, "image-l")), 0);
+	assert_int_equal(rig_host("test -h %s/out", rig_path(r, "image-l")), 0);
+	reply_free(&reply);
+	get_image(r, "/", &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	reply_free(&reply);
+	get_image(r, "/usr/lib/new", &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	assert_int_equal(reply.code, ERR_NOT_FOUND);
+	reply_free(&reply);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +377,7 @@ int main(void)
 		cmocka_unit_test(attributes_can_be_asked_for),
 		cmocka_unit_test(commands_go_on_while_files_are_copied),
 		cmocka_unit_test(many_files_go_through),
+		cmocka_unit_test(a_file_can_be_had_as_the_image_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

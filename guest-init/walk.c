@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest-init/walk.c - through all that differs from the image
+ *
+ * A child of pid 1.  The guest goes on meanwhile and root may have made the
+ * tree to hurt: depth and memory are bounded, nothing is followed, what has
+ * vanished is as if it had never been.
+ */
+#include "guest-init/walk.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 4096
+#define NAMES_BUDGET (128 * MIB)
+#define PATH_LEN_MAX (DEPTH_MAX * 256)
+
+/* A folder that is walked through. */
+struct level {
+	const struct layer_dir *dir;
+	const struct filter_range *range;	/* NULL: all of it */
+	unsigned int depth;
+	size_t path_len;	/* of the folder */
+	struct names names;
+	uint32_t put_off;	/* the last folder that is; NAMES_NONE */
+};
+
+/* Of the kernel, or gone with the power. */
+static bool is_left_out(const struct walk *w)
+{
+	static const char *const paths[] = { "/proc", "/sys", "/dev", "/run" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (strcmp((char *)w->path.data, paths[i]) == 0)
+			return true;
+	return false;
+}
+
+static int fail(struct walk *w, struct err *err)
+{
+	if (errno == ENOBUFS)
+		return err_set(err, ERR_LIMIT, "%.300s: too many names to be "
+			       "sorted", buf_str(&w->path));
+	return err_sys(err, errno, "%.300s", buf_str(&w->path));
+}
+
+/* The path of @name in the folder of the level; kept a C string. */
+static int set_path(struct walk *w, const struct level *l, const char *name)
+{
+	size_t len = strlen(name);
+
+	w->path.len = l->path_len;
+	if (buf_append(&w->path, "/", 1) < 0 ||
+	    buf_append(&w->path, name, len + 1) < 0)
+		return -1;
+	w->path.len--;
+	return 0;
+}
+
+static int list(struct walk *w, struct level *l)
+{
+	const struct layer_dir *d = l->dir;
+	struct names *names = &l->names;
+
+	names_init(names, &w->budget);
+	if (l->range)
+		return filter_names(w->filter, l->range, names);
+	if (d->upper >= 0 && names_read(names, d->upper) < 0)
+		return -1;
+	/* what is merged as it was needs no look */
+	if (d->lower == d->image)
+		return 0;
+	if (d->lower >= 0 && names_read(names, d->lower) < 0)
+		return -1;
+	return d->image >= 0 ? names_read(names, d->image) : 0;
+}
+
+static int walk_level(struct walk *w, const struct layer_dir *d,
+		      const struct filter_range *range, unsigned int depth,
+		      struct err *err);
+
+/* Into a folder that was put off. */
+static int enter(struct walk *w, struct level *l, const char *name,
+		 struct err *err)
+{
+	struct filter_range below;
+	const struct filter_range *range = NULL;
+	struct layer_dir child;
+	int rc = 0;
+
+	if (set_path(w, l, name) < 0)
+		return fail(w, err);
+	if (mounts_has(w->mounts, (char *)w->path.data))
+		return 0;
+	if (l->range && !filter_match(w->filter, l->range, name, &below))
+		range = &below;
+	if (l->depth >= DEPTH_MAX)
+		return err_set(err, ERR_LIMIT, "%.300s...: folders are nested "
+			       "more than %d deep", buf_str(&w->path), DEPTH_MAX);
+	if (layer_enter(l->dir, name, &child) < 0)
+		return fail(w, err);
+	if (w->all ? !layer_is_none(&child) : !layer_is_image(&child))
+		rc = walk_level(w, &child, range, l->depth + 1, err);
+	layer_close(&child);
+	return rc;
+}
+
+/* Those put off that come before @next; NULL: all. */
+static int catch_up(struct walk *w, struct level *l, const char *next,
+		    struct err *err)
+{
+	while (l->put_off != NAMES_NONE) {
+		const char *name = names_get(&l->names, l->put_off);
+		size_t len = strlen(name);
+
+		if (next && strncmp(next, name, len) == 0 &&
+		    (unsigned char)next[len] < '/')
+			return 0;
+		if (enter(w, l, name, err) < 0)
+			return -1;
+		l->put_off = l->names.list[l->put_off].next;
+	}
+	return 0;
+}
+
+static int pass(struct walk *w, struct level *l, uint32_t i, struct err *err)
+{
+	const char *name = names_get(&l->names, i);
+	struct filter_range below;
+	struct layer_entry e;
+
+	if (set_path(w, l, name) < 0)
+		return fail(w, err);
+	if (l->depth == 0 && is_left_out(w))
+		return 0;
+	if (layer_stat(l->dir, name, &e) < 0)
+		return fail(w, err);
+	if ((!l->range || filter_match(w->filter, l->range, name, &below)) &&
+	    w->visit(w, l->dir, name, &e, err) < 0)
+		return -1;
+	if ((e.now && S_ISDIR(e.now_st.st_mode)) ||
+	    (e.old && S_ISDIR(e.old_st.st_mode))) {
+		l->names.list[i].next = l->put_off;
+		l->put_off = i;
+	}
+	return 0;
+}
+
+static int walk_names(struct walk *w, struct level *l, struct err *err)
+{
+	if (list(w, l) < 0 || names_sort(&l->names) < 0)
+		return fail(w, err);
+	for (uint32_t i = 0; i < l->names.n; i++)
+		if (catch_up(w, l, names_get(&l->names, i), err) < 0 ||
+		    pass(w, l, i, err) < 0)
+			return -1;
+	return catch_up(w, l, NULL, err);
+}
+
+static int walk_level(struct walk *w, const struct layer_dir *d,
+		      const struct filter_range *range, unsigned int depth,
+		      struct err *err)
+{
+	struct level l = { .dir = d, .range = range, .depth = depth,
+			   .path_len = w->path.len, .put_off = NAMES_NONE };
+	int rc = walk_names(w, &l, err);
+
+	names_free(&l.names);
+	return rc;
+}
+
+/* The root itself, as "/". */
+static int visit_root(struct walk *w, const struct layer_dir *d, struct err *err)
+{
+	struct layer_entry e;
+	int rc;
+
+	if (!w->filter->all)
+		return 0;
+	buf_append(&w->path, "/", 2);
+	w->path.len = 1;
+	rc = layer_stat(d, ".", &e) < 0 ? fail(w, err)
+					: w->visit(w, d, ".", &e, err);
+	w->path.len = 0;
+	return rc;
+}
+
+int walk_root(struct walk *w, struct filter_range range, struct err *err)
+{
+	struct layer_dir root;
+	int rc;
+
+	w->path = (struct buf){ .max = PATH_LEN_MAX };
+	w->budget = NAMES_BUDGET;
+	if (layer_root(w->layers, !w->all, &root) < 0)
+		return err_sys(err, errno, "/");
+	rc = visit_root(w, &root, err);
+	if (rc == 0)
+		rc = walk_level(w, &root, w->filter->all ? NULL : &range, 0, err);
+	layer_close(&root);
+	buf_free(&w->path);
+	return rc;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test-agent-changes.c - what differs from the image */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "tests/unit/agent-record.h"
+#include "tests/unit/agent-rig.h"
+#include "tests/unit/overlay-rig.h"
+#include "tests/unit/unit.h"
+
+#define ROUNDS 40
+#define OPERATIONS 60
+
+static bool have_overlay;
+
+static void ask(struct rig *r, const char *const *paths, bool all,
+		struct reply *reply)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	for (; paths && *paths; paths++)
+		tlv_put_str(&b, AGENT_T_PATH, *paths);
+	if (all)
+		tlv_put_u32(&b, AGENT_T_ALL, 1);
+	rig_ask(r, AGENT_CHANGES, &b, reply);
+}
+
+/* "CHANGE PATH" lines of the whole answer. */
+static void ask_lines(struct rig *r, const char *const *paths, bool all,
+		      struct buf *lines)
+{
+	static struct rec rec;
+	struct reply reply;
+	size_t pos = 0;
+
+	ask(r, paths, all, &reply);
+	if (reply.type != AGENT_END)
+		fail_msg("%u: %s", reply.type, reply.message);
+	while (rec_next(&reply.data, &pos, &rec))
+		buf_printf(lines, "%u %s\n", rec.change, rec.path);
+	reply_free(&reply);
+}
+
+static void expect_lines(struct rig *r, const char *const *paths, bool all,
+			 const char *want)
+{
+	CLEANUP_BUF struct buf lines = BUF_INIT;
+
+	ask_lines(r, paths, all, &lines);
+	if (!lines.len)
+		buf_append(&lines, "", 0);
+	assert_string_equal(lines.len ? buf_str(&lines) : "", want);
+}
+
+static void ask_one(struct rig *r, const char *path, struct rec *rec)
+{
+	const char *const paths[] = { path, NULL };
+	struct reply reply;
+	size_t pos = 0;
+
+	ask(r, paths, false, &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	assert_true(rec_next(&reply.data, &pos, rec));
+	reply_free(&reply);
+}
+
+static bool whiteout(struct rig *r, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", r->upper, name);
+	return mknod(path, S_IFCHR, makedev(0, 0)) == 0;
+}
+
+static void the_upper_half_alone_is_told(void **state)
+{
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p etc usr/lib && echo 1 >etc/a && echo 2 >etc/b "
+		 "&& echo 3 >usr/lib/x && ln -s a etc/l && echo 5 >etc/same",
+		 r->lower);
+	rig_host("cd %s && mkdir -p etc new usr/lib && echo 9 >etc/a && "
+		 "echo new >new/f && ln -s b etc/l && echo 5 >etc/same && "
+		 "touch etc/a-b 'etc/a b' && mkdir etc/b", r->upper);
+	expect_lines(r, NULL, false,
+		     "4 /etc/a\n1 /etc/a b\n1 /etc/a-b\n24 /etc/b\n4 /etc/l\n"
+		     "1 /new\n1 /new/f\n");
+}
+
+static void what_was_deleted_is_told_path_by_path(void **state)
+{
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p a/b a-b && touch a/b/c a/z a-b/k keep", r->lower);
+	if (!whiteout(r, "a") || !whiteout(r, "none"))
+		skip();
+	expect_lines(r, NULL, false, "2 /a\n2 /a/b\n2 /a/b/c\n2 /a/z\n");
+}
+
+static void paths_are_sorted_as_bytes(void **state)
+{
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p a 'a b' a-b a-b-c a.d a0 \xc3\xa4 && "
+		 "touch a/x 'a b/x' a-b/x a-b-c/x a.d/x a0/x a/- \xc3\xa4/x",
+		 r->upper);
+	expect_lines(r, NULL, false,
+		     "1 /a\n1 /a b\n1 /a b/x\n1 /a-b\n1 /a-b-c\n1 /a-b-c/x\n"
+		     "1 /a-b/x\n1 /a.d\n1 /a.d/x\n1 /a/-\n1 /a/x\n1 /a0\n"
+		     "1 /a0/x\n1 /\xc3\xa4\n1 /\xc3\xa4/x\n");
+}
+
+static void a_record_has_all_that_is_known(void **state)
+{
+	static struct rec rec;
+	struct rig *r = *state;
+	char path[512];
+	struct stat st;
+
+	overlay_clear(r);
+	rig_host("cd %s && echo old >f && ln -s there l && mkdir d", r->lower);
+	rig_host("cd %s && echo newer >f && chmod 640 f && ln f f2 && "
+		 "touch -d @1000000000.123456789 f && ln -s here l && mkfifo p",
+		 r->upper);
+	snprintf(path, sizeof(path), "%s/f", r->upper);
+	assert_int_equal(stat(path, &st), 0);
+	ask_one(r, "/f", &rec);
+	assert_string_equal(rec.path, "/f");
+	assert_int_equal(rec.change, AGENT_CHANGE_CONTENT | AGENT_CHANGE_META);
+	assert_int_equal(rec.mode, S_IFREG | 0640);
+	assert_int_equal(rec.uid, geteuid());
+	assert_int_equal(rec.nlink, 2);
+	assert_int_equal(rec.size, 6);
+	assert_int_equal(rec.mtime, 1000000000123456789);
+	assert_int_equal(rec.ino, st.st_ino);
+	assert_int_equal(rec.ctime, (uint64_t)st.st_ctim.tv_sec * 1000000000 +
+			 (uint64_t)st.st_ctim.tv_nsec);
+	assert_int_equal(rec.old_mode, S_IFREG | 0644);
+	assert_int_equal(rec.old_size, 4);
+	ask_one(r, "/l", &rec);
+	assert_string_equal(rec.link, "here");
+	assert_string_equal(rec.old_link, "there");
+	/* a pipe is told of, and not opened */
+	ask_one(r, "/p", &rec);
+	assert_int_equal(rec.mode & S_IFMT, S_IFIFO);
+	assert_int_equal(rec.change, AGENT_CHANGE_ADDED);
+}
+
+static void only_the_paths_that_were_asked_for(void **state)
+{
+	static const char *const some[] = { "/a/b", "/c", "/a-b/", "//a//b/x",
+					    "/none/at/all", NULL };
+	static const char *const root[] = { "/c", "/", NULL };
+	static const char *const bad[] = { "relative", NULL };
+	static const char *const up[] = { "/a/../c", NULL };
+	struct rig *r = *state;
+	struct reply reply;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p a/b/x a-b a/bb c/d && touch a/b/x/y a/b-x "
+		 "a-b/k a/q c/d/e z", r->upper);
+	expect_lines(r, some, false,
+		     "1 /a-b\n1 /a-b/k\n1 /a/b\n1 /a/b/x\n1 /a/b/x/y\n1 /c\n"
+		     "1 /c/d\n1 /c/d/e\n");
+	expect_lines(r, root, false,
+		     "1 /a\n1 /a-b\n1 /a-b/k\n1 /a/b\n1 /a/b-x\n1 /a/b/x\n"
+		     "1 /a/b/x/y\n1 /a/bb\n1 /a/q\n1 /c\n1 /c/d\n1 /c/d/e\n1 /z\n");
+	ask(r, bad, false, &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	assert_int_equal(reply.code, ERR_USAGE);
+	reply_free(&reply);
+	ask(r, up, false, &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	reply_free(&reply);
+}
+
+static void what_is_not_on_the_disk_is_left_out(void **state)
+{
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p proc/1 sys dev run/x mnt/tmp 'mnt/a b' srv/dev "
+		 "&& touch proc/1/s dev/null run/x/y mnt/tmp/f 'mnt/a b/f' srv/dev/f",
+		 r->upper);
+	rig_host("printf '%%s\\n' '20 1 8:1 / / rw - ext4 x rw' "
+		 "'21 20 0:20 / /mnt/tmp rw - tmpfs t rw' "
+		 "'22 20 0:21 / /mnt/a\\040b rw - tmpfs t rw' >%s", r->mountinfo);
+	expect_lines(r, NULL, false, "1 /mnt\n"
+		     "1 /mnt/a b\n1 /mnt/tmp\n1 /srv\n1 /srv/dev\n1 /srv/dev/f\n");
+	rig_host(": >%s", r->mountinfo);
+}
+
+static void all_of_the_root_may_be_asked_for(void **state)
+{
+	static const char *const some[] = { "/usr", NULL };
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir -p usr/lib dev && touch usr/lib/a usr/b dev/x",
+		 r->lower);
+	rig_host("cd %s && mkdir -p usr/lib && touch usr/lib/c usr/b", r->upper);
+	expect_lines(r, NULL, true, "0 /\n0 /usr\n0 /usr/b\n0 /usr/lib\n"
+		     "0 /usr/lib/a\n0 /usr/lib/c\n");
+	expect_lines(r, some, true, "0 /usr\n0 /usr/b\n0 /usr/lib\n"
+		     "0 /usr/lib/a\n0 /usr/lib/c\n");
+}
+
+static void a_large_folder_comes_whole_and_sorted(void **state)
+{
+	static struct rec rec;
+	struct rig *r = *state;
+	char last[sizeof(rec.path)] = "";
+	struct reply reply;
+	size_t pos = 0, n = 0;
+	int dir;
+
+	overlay_clear(r);
+	dir = open(r->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned int i = 0; i < 20000; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "f-%u", i * 2654435761U);
+		assert_int_equal(mknodat(dir, name, S_IFREG | 0644, 0), 0);
+	}
+	close(dir);
+	ask(r, NULL, false, &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	for (; rec_next(&reply.data, &pos, &rec); n++) {
+		assert_true(strcmp(last, rec.path) < 0);
+		strcpy(last, rec.path);
+	}
+	assert_int_equal(n, 20000);
+	reply_free(&reply);
+}
+
+/* @depth folders in one another. */
+static void make_deep(const char *top, int depth, const char *name)
+{
+	int fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < depth; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(fd, name, 0755), 0);
+		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		assert_true(next >= 0);
+		fd = next;
+	}
+	close(fd);
+}
+
+static void deep_folders_are_walked_up_to_a_bound(void **state)
+{
+	static struct rec rec;
+	struct rig *r = *state;
+	struct reply reply;
+	size_t pos = 0, n = 0;
+	char name[256];
+
+	overlay_clear(r);
+	memset(name, 'n', sizeof(name));
+	name[255] = '\0';
+	make_deep(r->upper, 500, name);
+	ask(r, NULL, false, &reply);
+	assert_int_equal(reply.type, AGENT_END);
+	while (rec_next(&reply.data, &pos, &rec))
+		n++;
+	assert_int_equal(n, 500);
+	assert_int_equal(rec.path_len, 500 * 256);
+	reply_free(&reply);
+	overlay_clear(r);
+	make_deep(r->upper, 4200, "d");
+	ask(r, NULL, false, &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	assert_int_equal(reply.code, ERR_LIMIT);
+	assert_true(reply.data.len > 0);
+	reply_free(&reply);
+	overlay_clear(r);
+}
+
+static void a_request_is_checked_in_form(void **state)
+{
+	struct reply reply;
+
+	rig_ask(*state, AGENT_CHANGES, &(struct buf){ (uint8_t *)"\1\0\0\0\xff",
+						      5, 5, 5 }, &reply);
+	assert_int_equal(reply.type, AGENT_ERROR);
+	assert_int_equal(reply.code, ERR_PROTOCOL);
+	reply_free(&reply);
+}
+
+/* Random operations on a real overlay. */
+static unsigned int seed;
+
+static unsigned int pick(unsigned int n)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 16) % n;
+}
+
+static void pick_path(char *path, size_t size)
+{
+	static const char *const names[] = { "a", "a-b", "a b", "a.c", "b", "b0",
+					     "\xc3\xa4", "-" };
+	size_t len = 0;
+
+	for (unsigned int i = 0, n = 1 + pick(3); i < n; i++)
+		len += (size_t)snprintf(path + len, size - len, "%s%s",
+					i ? "/" : "",
+					names[pick(ARRAY_SIZE(names))]);
+}
+
+static void write_random(int dir, const char *path, int flags)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CREAT | O_NONBLOCK |
+			O_CLOEXEC | flags, 0644);
+	char text[3];
+
+	/* few contents and lengths, so that some are equal */
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('x' + pick(2));
+	if (fd < 0)
+		return;
+	assert_true(write(fd, text, 1 + pick(3)) > 0);
+	close(fd);
+}
+
+static void operate(int dir)
+{
+	char path[64], other[64];
+
+	pick_path(path, sizeof(path));
+	pick_path(other, sizeof(other));
+	switch (pick(16)) {
+	case 0 ... 2:
+		write_random(dir, path, O_TRUNC);
+		break;
+	case 3:
+		write_random(dir, path, 0);
+		break;
+	case 4:
+		unlinkat(dir, path, 0);
+		break;
+	case 5 ... 6:
+		mkdirat(dir, path, 0755);
+		break;
+	case 7:
+		rig_host("rm -rf -- './%s'", path);
+		break;
+	case 8 ... 10:
+		renameat(dir, path, dir, other);
+		break;
+	case 11:
+		fchmodat(dir, path, pick(2) ? 0755 : 0700, 0);
+		break;
+	case 12:
+		symlinkat(pick(2) ? "x" : "y", dir, path);
+		break;
+	case 13:
+		linkat(dir, path, dir, other, 0);
+		break;
+	case 14:
+		utimensat(dir, path, NULL, 0);
+		break;
+	default:
+		mknodat(dir, path, pick(2) ? S_IFIFO | 0600 : S_IFCHR | 0600,
+			makedev(1, 3 + 2 * pick(2)));
+	}
+}
+
+static void operate_in(const char *top, int n)
+{
+	int dir;
+
+	assert_int_equal(chdir(top), 0);
+	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < n; i++)
+		operate(dir);
+	close(dir);
+	assert_int_equal(chdir("/"), 0);
+}
+
+/* Of the lines of everything, those of a path and what is below. */
+static void keep_below(struct buf *lines, const char *path)
+{
+	struct buf kept = BUF_INIT;
+	size_t len = strlen(path);
+	char *rest, *line;
+
+	buf_append(lines, "", 1);
+	for (line = strtok_r((char *)lines->data, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		const char *p = strchr(line, ' ') + 1;
+
+		if (strncmp(p, path, len) == 0 && (!p[len] || p[len] == '/'))
+			buf_printf(&kept, "%s\n", line);
+	}
+	buf_free(lines);
+	*lines = kept;
+}
+
+static void check_round(struct rig *r, int round)
+{
+	CLEANUP_BUF struct buf want = BUF_INIT, got = BUF_INIT, all = BUF_INIT;
+	CLEANUP_BUF struct buf got_all = BUF_INIT, got_some = BUF_INIT;
+	char path[64] = "/";
+	const char *const paths[] = { path, NULL };
+
+	overlay_expect(r, false, &want);
+	overlay_expect(r, true, &all);
+	pick_path(path + 1, sizeof(path) - 1);
+	ask_lines(r, NULL, false, &got);
+	ask_lines(r, NULL, true, &got_all);
+	ask_lines(r, paths, false, &got_some);
+	if (!want.len)
+		return;
+	if (strcmp(buf_str(&want), got.len ? buf_str(&got) : "") != 0)
+		fail_msg("round %d: want\n%sgot\n%s", round, buf_str(&want),
+			 buf_str(&got));
+	assert_string_equal(buf_str(&all), buf_str(&got_all));
+	keep_below(&want, path);
+	assert_string_equal(want.len ? buf_str(&want) : "",
+			    got_some.len ? buf_str(&got_some) : "");
+}
+
+static void whatever_was_done_the_answer_is_as_the_slow_way_finds(void **state)
+{
+	struct rig *r = *state;
+
+	if (!have_overlay)
+		skip();
+	for (int round = 0; round < ROUNDS; round++) {
+		seed = (unsigned int)round * 7919 + 1;
+		overlay_clear(r);
+		operate_in(r->lower, OPERATIONS);
+		overlay_mount(r);
+		for (int i = 0; i < 3; i++) {
+			operate_in(rig_path(r, "root"), OPERATIONS / 3);
+			check_round(r, round);
+		}
+		overlay_umount(r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_upper_half_alone_is_told),
+		cmocka_unit_test(what_was_deleted_is_told_path_by_path),
+		cmocka_unit_test(paths_are_sorted_as_bytes),
+		cmocka_unit_test(a_record_has_all_that_is_known),
+		cmocka_unit_test(only_the_paths_that_were_asked_for),
+		cmocka_unit_test(what_is_not_on_the_disk_is_left_out),
+		cmocka_unit_test(all_of_the_root_may_be_asked_for),
+		cmocka_unit_test(a_large_folder_comes_whole_and_sorted),
+		cmocka_unit_test(deep_folders_are_walked_up_to_a_bound),
+		cmocka_unit_test(a_request_is_checked_in_form),
+		cmocka_unit_test(whatever_was_done_the_answer_is_as_the_slow_way_finds),
+	};
+
+	have_overlay = overlay_possible();
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+}
