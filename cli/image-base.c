@@ -57,6 +57,7 @@ struct base {
 	int in_fd, out_fd;
 	uint64_t bytes, total;
 	uint64_t entries;
+	bool stopped;		/* nothing can be written any more */
 	bool broken_pipe;
 	bool seen[ARRAY_SIZE(musts)];
 	bool has_programs;	/* bin or usr */
@@ -88,26 +89,30 @@ static la_ssize_t read_in(struct archive *a, void *data, const void **out)
 	return n;
 }
 
+/* libarchive leaks memory when this fails, so that it does not: see wrote(). */
 static la_ssize_t write_out(struct archive *a, void *data, const void *from,
 			    size_t len)
 {
 	struct base *b = data;
 	ssize_t n;
 
-	for (;;) {
+	while (!b->stopped) {
 		if (job_wait_fd(b->job, b->out_fd, POLLOUT, b->err) < 0) {
-			archive_set_error(a, ECANCELED, "interrupted");
-			return -1;
+			b->stopped = true;
+			break;
 		}
 		n = write(b->out_fd, from, len);
 		if (n >= 0)
 			return n;
-		if (errno != EAGAIN && errno != EINTR) {
-			b->broken_pipe = true;
-			archive_set_error(a, errno, "%s", strerror(errno));
-			return -1;
-		}
+		if (errno != EAGAIN && errno != EINTR)
+			b->stopped = b->broken_pipe = true;
 	}
+	return (la_ssize_t)len;
+}
+
+static bool wrote(const struct base *b, bool ok)
+{
+	return ok && !b->stopped;
 }
 
 static int bad_input(struct base *b, const char *why)
@@ -122,9 +127,11 @@ static int bad_input(struct base *b, const char *why)
 
 static int failed_output(struct base *b)
 {
+	const char *why = archive_error_string(b->out);
+
 	if (b->err->code == ERR_NONE)
-		err_set(b->err, ERR_FAILED, "%s",
-			archive_error_string(b->out));
+		err_set(b->err, ERR_FAILED, "mksquashfs: %s",
+			why ? why : "it ended early");
 	return -1;
 }
 
@@ -134,7 +141,8 @@ static int copy_data(struct base *b)
 	la_ssize_t n;
 
 	while ((n = archive_read_data(b->in, b->data, CHUNK)) > 0)
-		if (archive_write_data(b->out, b->data, (size_t)n) != n)
+		if (!wrote(b, archive_write_data(b->out, b->data,
+						 (size_t)n) == n))
 			return failed_output(b);
 	return n == 0 ? 0 : bad_input(b, archive_error_string(b->in));
 }
@@ -190,7 +198,7 @@ static int copy_entry(struct base *b, struct archive_entry *e,
 		return -1;
 	archive_entry_copy_pathname(e, path);
 	archive_entry_sparse_clear(e);
-	if (archive_write_header(b->out, e) < ARCHIVE_WARN)
+	if (!wrote(b, archive_write_header(b->out, e) >= ARCHIVE_WARN))
 		return failed_output(b);
 	return archive_entry_size(e) > 0 ? copy_data(b) : 0;
 }
@@ -210,9 +218,9 @@ static int add_must(struct base *b, size_t i)
 	archive_entry_set_mtime(e, time(NULL), 0);
 	rc = archive_write_header(b->out, e);
 	archive_entry_free(e);
-	if (rc < ARCHIVE_WARN ||
-	    (text && *text &&
-	     archive_write_data(b->out, text, strlen(text)) < 0))
+	if (!wrote(b, rc >= ARCHIVE_WARN &&
+		   (!text || !*text ||
+		    archive_write_data(b->out, text, strlen(text)) >= 0)))
 		return failed_output(b);
 	return 0;
 }
@@ -241,7 +249,7 @@ static int copy_all(struct base *b, enum base_source source)
 	for (size_t i = 0; i < ARRAY_SIZE(musts); i++)
 		if ((!b->seen[i] || musts[i].always) && add_must(b, i) < 0)
 			return -1;
-	if (archive_write_close(b->out) != ARCHIVE_OK)
+	if (!wrote(b, archive_write_close(b->out) == ARCHIVE_OK))
 		return failed_output(b);
 	return 0;
 }
@@ -312,12 +320,14 @@ int base_write(struct job *j, int fd, uint64_t total, enum base_source source,
 	if (rc == 0)
 		rc = copy_all(&b, source);
 	if (rc == 0 || b.broken_pipe) {
+		struct err why = ERR_INIT;
+
 		close(steal_fd(&b.out_fd));
-		if (b.broken_pipe)
-			*b.err = (struct err)ERR_INIT;
 		/* why the pipe broke is what mksquashfs says */
-		if (job_wait(j, &b.squash, b.err) < 0)
+		if (job_wait(j, &b.squash, &why) < 0) {
+			*b.err = why;
 			rc = -1;
+		}
 	}
 	job_stop(j, &b.squash);
 	job_forget(j, &b.squash);

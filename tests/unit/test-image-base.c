@@ -243,6 +243,24 @@ static void mksquashfs_says_why_it_failed(void **state)
 	buf_free(&tar);
 }
 
+static void mksquashfs_ends_before_the_stream_does(void **state)
+{
+	struct buf tar = BUF_INIT;
+	struct err err;
+
+	/* more than its pipe takes */
+	for (int i = 0; i < 3000; i++)
+		tar_put(&tar, &(struct tar_member){ "bin/x", .data = "y" });
+	tar_end(&tar);
+	play_mksquashfs("exec <&-; echo 'x: No space left on device'; exit 1");
+	assert_int_equal(write_base(&tar, &err), -1);
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	play_mksquashfs("exit 0");
+	assert_int_equal(write_base(&tar, &err), -1);
+	assert_string_equal(err.msg, "mksquashfs: it ended early");
+	buf_free(&tar);
+}
+
 static int setup(void **state)
 {
 	char path[128];
@@ -274,6 +292,7 @@ int main(void)
 		cmocka_unit_test(hostile_entries_are_refused),
 		cmocka_unit_test(other_streams_are_refused),
 		cmocka_unit_test(mksquashfs_says_why_it_failed),
+		cmocka_unit_test(mksquashfs_ends_before_the_stream_does),
 	};
 
 	signal(SIGPIPE, SIG_IGN);	/* as the command line has it */
