@@ -130,7 +130,7 @@ static int check_node(struct node *n, struct err *err)
 	}
 	if (!node_type_name(n->mode))
 		return malformed("no such type", err);
-	if (S_ISLNK(n->mode) && (!n->link || !*n->link))
+	if (S_ISLNK(n->mode) && !n->link)
 		return malformed("a link without a target", err);
 	if (!S_ISLNK(n->mode) && n->link)
 		return malformed("a target of what is no link", err);

@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/cmds.h"
+#include "cli/merge-files.h"
 #include "cli/output.h"
 
 struct opts {
@@ -64,13 +65,44 @@ static int take_place(struct cmd_ctx *ctx, struct err *err)
 	return 0;
 }
 
+/* The files of each child in turn. */
+static int take_files(struct cmd_ctx *ctx, struct err *err)
+{
+	const struct opts *o = ctx->opts;
+	struct merge_files f = {
+		.globals = ctx->globals,
+		.names = ctx->argv,
+		.nr_names = ctx->split,
+		.paths = ctx->argv + ctx->split,
+		.nr_paths = ctx->argc - ctx->split,
+		.favor = o->ours ? TEXTDIFF_OURS :
+			 o->theirs ? TEXTDIFF_THEIRS : TEXTDIFF_CONFLICTS,
+		.dry_run = o->dry_run,
+	};
+
+	if (o->force)
+		return err_set(err, ERR_USAGE,
+			       "merge: --force does not go with --files");
+	if (o->ours && o->theirs)
+		return err_set(err, ERR_USAGE,
+			       "merge: either --ours or --theirs");
+	if (ctx->split < 2)
+		return err_set(err, ERR_USAGE, "merge: no CHILD before \"--\"");
+	for (int i = 0; i < ctx->split; i++) {
+		if (!strchr(ctx->argv[i], '/'))
+			continue;
+		err_set(err, ERR_USAGE, "merge: \"%.200s\" is no sandbox",
+			ctx->argv[i]);
+		return err_hint(err, "paths stand behind \"--\"");
+	}
+	return merge_files(&f, err);
+}
+
 static int run(struct cmd_ctx *ctx, struct err *err)
 {
 	const struct opts *o = ctx->opts;
 
-	if (o->files)
-		return err_set(err, ERR_UNAVAILABLE, "merge: --files");
-	return take_place(ctx, err);
+	return o->files ? take_files(ctx, err) : take_place(ctx, err);
 }
 
 const struct cmd cmd_merge = {
@@ -81,5 +113,6 @@ const struct cmd cmd_merge = {
 	.opts_size = sizeof(struct opts),
 	.min = 2,
 	.max = -1,
+	.flags = CMD_SIGNALS,
 	.run = run,
 };

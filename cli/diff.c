@@ -29,8 +29,8 @@ char diff_letter(const struct diff_entry *e)
 	return e->what & DIFF_TYPE ? 'T' : 'M';
 }
 
-/* All but the content of files. */
-static unsigned int compare(const struct node *a, const struct node *b)
+/* See diff.h. */
+unsigned int diff_nodes(const struct node *a, const struct node *b)
 {
 	unsigned int what = 0;
 
@@ -53,7 +53,8 @@ static unsigned int compare(const struct node *a, const struct node *b)
 	return what;
 }
 
-static int add(struct diff *d, const struct diff_entry *e, struct err *err)
+/* See diff.h. */
+int diff_add(struct diff *d, const struct diff_entry *e, struct err *err)
 {
 	if (d->n == d->cap) {
 		size_t cap = d->cap ? 2 * d->cap : 256;
@@ -76,7 +77,7 @@ static int add_if_differs(struct diff *d, struct diff_entry *e,
 
 	if (!e->a.mode && !e->b.mode)
 		return 0;
-	e->what = compare(&e->a, &e->b);
+	e->what = diff_nodes(&e->a, &e->b);
 	if (S_ISREG(e->a.mode) && S_ISREG(e->b.mode))
 		same = same_content(e->ca, e->cb, kin);
 	if (same == SAME_NO)
@@ -84,7 +85,7 @@ static int add_if_differs(struct diff *d, struct diff_entry *e,
 	e->unsure = same == SAME_UNSURE;
 	if (e->a.mode && e->b.mode && !e->what && !e->unsure)
 		return 0;
-	return add(d, e, err);
+	return diff_add(d, e, err);
 }
 
 /* The side that has no record of the path. */

@@ -31,6 +31,10 @@ struct diff {
 
 #define CLEANUP_DIFF __attribute__((cleanup(diff_free)))
 
+/* What differs between two that are both there, but for the content of files. */
+unsigned int diff_nodes(const struct node *a, const struct node *b);
+/* Return: 0, or -1 with @err (memory). */
+int diff_add(struct diff *d, const struct diff_entry *e, struct err *err);
 /* Both of the same image, or both lists of all files.
  * Return: 0, or -1 with @err (memory). */
 int diff_sides(struct diff *d, const struct side *a, const struct side *b,

@@ -162,6 +162,16 @@ libcli_a_SOURCES += \
 	cli/gpath.h \
 	cli/json-path.c \
 	cli/json-path.h \
+	cli/merge-apply.c \
+	cli/merge-child.c \
+	cli/merge-files.c \
+	cli/merge-files.h \
+	cli/merge-items.c \
+	cli/merge-lines.c \
+	cli/merge-report.c \
+	cli/merge-three.c \
+	cli/merge-tree.c \
+	cli/merge.h \
 	cli/origin.c \
 	cli/origin.h \
 	cli/same.c \

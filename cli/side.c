@@ -78,13 +78,32 @@ static json_t *list_params(const struct gpath_filter *filter, bool all)
 	return params;
 }
 
+/* What makes a machine itself: made anew in every copy, a fork's or a view's,
+ * so it is no difference and nothing to merge. */
+static bool is_identity(const char *path)
+{
+	static const char *const paths[] = {
+		"/etc/machine-id",
+		"/var/lib/dbus/machine-id",
+		"/var/lib/systemd/random-seed",
+		"/var/lib/urandom/random-seed",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (!strcmp(path, paths[i]))
+			return true;
+	return false;
+}
+
 /* What is not wanted goes, in place. */
 static void keep(struct change_list *list, const struct gpath_filter *filter)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (gpath_filter_match(filter, list->v[i].path))
+		const char *path = list->v[i].path;
+
+		if (gpath_filter_match(filter, path) && !is_identity(path))
 			list->v[n++] = list->v[i];
 		else
 			change_free(&list->v[i]);

@@ -339,7 +339,7 @@ endif
 
 # cli/: diff and merge
 if HAVE_CMOCKA
-diff_tests = test-change test-diff test-textdiff
+diff_tests = test-change test-diff test-merge test-textdiff
 check_PROGRAMS += $(diff_tests)
 TESTS += $(diff_tests)
 change_maker = tests/unit/change-maker.c tests/unit/change-maker.h
@@ -349,6 +349,10 @@ test_change_LDADD = $(cli_test_ldadd)
 test_diff_SOURCES = tests/unit/test-diff.c $(change_maker)
 test_diff_CPPFLAGS = $(cli_test_cppflags)
 test_diff_LDADD = $(cli_test_ldadd)
+test_merge_SOURCES = tests/unit/test-merge.c tests/unit/merge-rig.c \
+	tests/unit/merge-rig.h $(change_maker)
+test_merge_CPPFLAGS = $(cli_test_cppflags)
+test_merge_LDADD = $(cli_test_ldadd)
 test_textdiff_SOURCES = tests/unit/test-textdiff.c
 test_textdiff_CPPFLAGS = $(cli_test_cppflags)
 test_textdiff_LDADD = $(cli_test_ldadd)
