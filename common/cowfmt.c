@@ -14,23 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crc32.h"
+
 #define BITMAP_PAGE 4096
 
 _Static_assert(sizeof(struct cow_header) == 64, "layout of the header");
-
-/* CRC-32 as in Ethernet and zlib (reflected 0xedb88320). */
-static uint32_t crc32(const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint32_t crc = 0xffffffffu;
-
-	while (len-- > 0) {
-		crc ^= *p++;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-	}
-	return ~crc;
-}
 
 static uint64_t bitmap_len(uint64_t size)
 {
@@ -43,7 +31,7 @@ int cow_format_store(int fd, struct cow_header *h)
 {
 	ssize_t n;
 
-	h->crc = crc32(h, offsetof(struct cow_header, crc));
+	h->crc = crc32_of(h, offsetof(struct cow_header, crc));
 	n = pwrite(fd, h, sizeof(*h), 0);
 	if (n >= 0 && n < (ssize_t)sizeof(*h)) {
 		errno = EIO;
@@ -100,7 +88,7 @@ int cow_format_load(int fd, struct cow_header *h, struct err *err)
 	memcpy(h, block, sizeof(*h));
 	if (memcmp(h->magic, COW_MAGIC, sizeof(h->magic)) != 0)
 		return err_set(err, ERR_IO, "disk layer: not a disk layer");
-	if (h->crc != crc32(h, offsetof(struct cow_header, crc)))
+	if (h->crc != crc32_of(h, offsetof(struct cow_header, crc)))
 		return err_set(err, ERR_IO, "disk layer: damaged header");
 	if (h->version != COW_VERSION)
 		return err_set(err, ERR_VERSION,

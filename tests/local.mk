@@ -213,7 +213,7 @@ vmm_tests = \
 	test-memory \
 	test-serial \
 	test-tinyguest \
-	test-vmm test-vmm-fork
+	test-vmm test-vmm-fork test-vmm-snapshot
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
 vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
@@ -246,6 +246,10 @@ test_vmm_fork_SOURCES = tests/unit/test-vmm-fork.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_fork_CPPFLAGS = $(unit_cppflags)
 test_vmm_fork_LDADD = $(vmm_ldadd)
+test_vmm_snapshot_SOURCES = tests/unit/test-vmm-snapshot.c \
+	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
+test_vmm_snapshot_CPPFLAGS = $(unit_cppflags)
+test_vmm_snapshot_LDADD = $(vmm_ldadd)
 endif
 
 # runner/: a real podflared with VMMs that are played (tests/fake)

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define CTL_MAGIC 0x70660002u
+#define CTL_MAGIC 0x70660003u
 #define CTL_LISTEN_FD 3		/* in the new VMM process */
 
 #define CTL_MAX_VCPUS 8
@@ -51,6 +51,11 @@ enum ctl_type {
 			 * and all is as it was. */
 	CTL_SYNC,	/* flush disks: all that the guest wrote is on stable
 			 * storage, layers below the top are sealed */
+	CTL_SAVE,	/* struct ctl_save + fds: a paused or held guest's whole
+			 * state into files, on stable storage when it is
+			 * answered. Disks are flushed. */
+	CTL_RESTORE,	/* struct ctl_restore + fds: once, in place of a
+			 * CTL_CONFIG; the guest is held then */
 	CTL_REPLY = 64,
 	CTL_EVENT,
 	CTL_FORKED,
@@ -119,6 +124,25 @@ struct ctl_forked {
 	uint32_t pid[CTL_FORK_MAX];	/* 0 with an error */
 	uint64_t pause_ns;	/* how long this guest stood still */
 	char detail[256];	/* of the first error */
+};
+
+/* The fds: state and memory (empty files, read-write), /proc/PID/pagemap of this
+ * process, and, with has_template, the memory file of the template that its RAM
+ * comes from: pages that are the same there are not written. */
+struct ctl_save {
+	struct ctl_header h;
+	uint32_t has_template;
+	uint32_t reserved;
+};
+
+/* The fds: /dev/kvm, console log, exit record, state, memory, with has_template
+ * that of the template, then each disk's as in CTL_CONFIG. */
+struct ctl_restore {
+	struct ctl_header h;
+	uint64_t console_max;
+	uint32_t nr_disks;
+	uint32_t has_template;
+	struct ctl_disk disks[CTL_MAX_DISKS];
 };
 
 struct ctl_connect {

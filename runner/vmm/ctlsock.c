@@ -26,6 +26,8 @@ union message {
 	struct ctl_config config;
 	struct ctl_connect connect;
 	struct ctl_fork fork;
+	struct ctl_save save;
+	struct ctl_restore restore;
 	uint8_t too_long[sizeof(struct ctl_config) + 1];
 };
 

@@ -72,6 +72,13 @@ int devices_wire(struct devices *d, const struct vm *vm, struct err *err);
 void devices_settle(struct devices *d);
 /* Put everything written on stable storage. Return: 0, or -1 with @err. */
 int devices_flush(struct devices *d, struct err *err);
+/* Their state as sections of a file: put, and get into fresh ones, which are then
+ * as devices_forget() leaves them. Return: 0, or -1 with @err. */
+void devices_put(struct devices *d, struct statefile_writer *w);
+int devices_get(struct devices *d, const struct statefile *f, struct err *err);
+/* Return: the guest's CID in the file, 0 when there is none. */
+uint64_t devices_saved_cid(const struct statefile *f);
+
 /* ---- a live fork, see clone.c ---- */
 
 /* Fresh layers for the tops of the writable disks. */

@@ -11,6 +11,7 @@ libvmm_a_SOURCES = \
 	runner/vmm/ctlsock.c \
 	runner/vmm/ctlsock.h \
 	runner/vmm/devices-fork.c \
+	runner/vmm/devices-state.c \
 	runner/vmm/devices.c \
 	runner/vmm/devices.h \
 	runner/vmm/exitrec.c \
@@ -19,13 +20,20 @@ libvmm_a_SOURCES = \
 	runner/vmm/isolate.h \
 	runner/vmm/kvm.c \
 	runner/vmm/kvm.h \
+	runner/vmm/request-config.c \
+	runner/vmm/request-config.h \
 	runner/vmm/request.c \
 	runner/vmm/request.h \
+	runner/vmm/snapshot-memory.c \
+	runner/vmm/snapshot-memory.h \
+	runner/vmm/snapshot.c \
+	runner/vmm/snapshot.h \
 	runner/vmm/vcpu-exit.c \
 	runner/vmm/vcpu-exit.h \
 	runner/vmm/vcpu.c \
 	runner/vmm/vcpu.h \
 	runner/vmm/vm-end.h \
+	runner/vmm/vm-state.c \
 	runner/vmm/vm.c \
 	runner/vmm/vm.h \
 	runner/vmm/vmm.c \
@@ -41,8 +49,10 @@ libvmm_a_SOURCES = \
 	runner/vmm/x86/chips.h \
 	runner/vmm/x86/cpu.c \
 	runner/vmm/x86/cpu.h \
+	runner/vmm/x86/cpuid-host.c \
 	runner/vmm/x86/cpuid.c \
 	runner/vmm/x86/cpuid.h \
+	runner/vmm/x86/cpustate-file.c \
 	runner/vmm/x86/cpustate.c \
 	runner/vmm/x86/cpustate.h \
 	runner/vmm/x86/elf.c \
@@ -81,6 +91,8 @@ libvmmdev_a_SOURCES = \
 	runner/vmm/memory.h \
 	runner/vmm/serial.c \
 	runner/vmm/serial.h \
+	runner/vmm/statefile.c \
+	runner/vmm/statefile.h \
 	runner/vmm/virtio-blk.c \
 	runner/vmm/virtio-blk.h \
 	runner/vmm/virtio-mmio.c \
@@ -89,6 +101,8 @@ libvmmdev_a_SOURCES = \
 	runner/vmm/virtio-regs.h \
 	runner/vmm/virtio-rng.c \
 	runner/vmm/virtio-rng.h \
+	runner/vmm/virtio-state.c \
+	runner/vmm/virtio-state.h \
 	runner/vmm/virtio-vsock.c \
 	runner/vmm/virtio-vsock.h \
 	runner/vmm/virtq.c \

@@ -34,10 +34,22 @@ static uint8_t *map_ram(uint64_t ram)
 	return start;
 }
 
+static void set_slots(struct guest_memory *m)
+{
+	uint64_t low = MIN(m->ram, LAYOUT_HOLE_START);
+
+	m->slots[m->nr_slots++] = (struct memory_slot){
+		.gpa = 0, .size = low, .host = m->map,
+	};
+	if (m->ram > low)
+		m->slots[m->nr_slots++] = (struct memory_slot){
+			.gpa = LAYOUT_HOLE_END, .size = m->ram - low,
+			.host = m->map + low,
+		};
+}
+
 int memory_init(struct guest_memory *m, uint64_t ram, struct err *err)
 {
-	uint64_t low = MIN(ram, LAYOUT_HOLE_START);
-
 	*m = (struct guest_memory){ .ram = ram };
 	if (ram == 0 || ram % 4096 != 0)
 		return err_set(err, ERR_USAGE,
@@ -57,15 +69,32 @@ int memory_init(struct guest_memory *m, uint64_t ram, struct err *err)
 	 * in a core file would be useless and enormous. */
 	madvise(m->map, ram, MADV_HUGEPAGE);
 	madvise(m->map, ram, MADV_DONTDUMP);
+	set_slots(m);
+	return 0;
+}
 
-	m->slots[m->nr_slots++] = (struct memory_slot){
-		.gpa = 0, .size = low, .host = m->map,
-	};
-	if (ram > low)
-		m->slots[m->nr_slots++] = (struct memory_slot){
-			.gpa = LAYOUT_HOLE_END, .size = ram - low,
-			.host = m->map + low,
-		};
+int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
+		     struct err *err)
+{
+	uint64_t size;
+
+	if (util_file_size(fd, &size) < 0)
+		return err_sys(err, errno, "memory file");
+	if (size != ram)
+		return err_set(err, ERR_IO, "memory file: %llu bytes, not %llu",
+			       (unsigned long long)size,
+			       (unsigned long long)ram);
+	if (memory_init(m, ram, err) < 0)
+		return -1;
+	if (mmap(m->map, ram, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED) {
+		err_sys(err, errno, "memory file");
+		memory_free(m);
+		return -1;
+	}
+	madvise(m->map, ram, MADV_DONTDUMP);
+	m->from_file = true;
 	return 0;
 }
 

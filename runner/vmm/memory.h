@@ -10,6 +10,7 @@
 #ifndef PODFLARE_VMM_MEMORY_H
 #define PODFLARE_VMM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,12 +27,19 @@ struct memory_slot {
 struct guest_memory {
 	uint8_t *map;		/* the whole mapping, 2 MiB aligned */
 	uint64_t ram;		/* bytes */
+	bool from_file;		/* memory_init_from(): untouched is not zero */
 	unsigned int nr_slots;
 	struct memory_slot slots[MEMORY_SLOTS_MAX];
 };
 
 /* @param ram bytes, a multiple of 4 KiB. Return: 0, or -1 with @err. */
 int memory_init(struct guest_memory *m, uint64_t ram, struct err *err);
+/* The same with a template's RAM in it, mapped privately: pages are read when they
+ * are touched, and the file is never written to. It must not change as long as
+ * anybody has it mapped.
+ * @param fd of @ram bytes, not taken over. Return: 0, or -1 with @err. */
+int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
+		     struct err *err);
 /* Unmap; harmless on a zeroed or already freed one. */
 void memory_free(struct guest_memory *m);
 /*

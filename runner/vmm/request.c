@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "runner/vmm/request-config.h"
 #include "runner/vmm/vmm.h"
 
 static struct vmm *vmm_of(struct ctlsock *s)
@@ -20,8 +21,7 @@ static struct vmm *vmm_of(struct ctlsock *s)
 	return container_of(s, struct vmm, sock);
 }
 
-/* Answer @seq. @error 0 or an errno, @fd passed along unless -1. */
-static void reply(struct vmm *v, uint64_t seq, int error, const char *detail,
+void request_reply(struct vmm *v, uint64_t seq, int error, const char *detail,
 		  int fd)
 {
 	struct ctl_reply r = {
@@ -36,116 +36,13 @@ static void reply(struct vmm *v, uint64_t seq, int error, const char *detail,
 	ctlsock_send(&v->sock, &r, sizeof(r), &fd, fd >= 0);
 }
 
-static void reply_err(struct vmm *v, uint64_t seq, const struct err *err)
+void request_reply_err(struct vmm *v, uint64_t seq, const struct err *err)
 {
 	char detail[sizeof(err->msg) + sizeof(err->hint) + 4];
 
 	snprintf(detail, sizeof(detail), "%s%s%s", err->msg,
 		 *err->hint ? "; " : "", err->hint);
-	reply(v, seq, err->sys ? err->sys : EINVAL, detail, -1);
-}
-
-static int check_disk(const struct ctl_disk *d, unsigned int i, struct err *err)
-{
-	switch (d->kind) {
-	case CTL_DISK_RAW:
-		if (d->nr_fds == 1)
-			return 0;
-		break;
-	case CTL_DISK_COW:
-		if (d->nr_fds >= 2 && d->nr_fds <= CTL_MAX_LAYERS)
-			return 0;
-		break;
-	default:
-		return err_set(err, ERR_USAGE, "disk %u: unknown kind %u",
-			       i + 1, d->kind);
-	}
-	return err_set(err, ERR_USAGE, "disk %u: %u files", i + 1, d->nr_fds);
-}
-
-/* @param need how many descriptors have to come with it */
-static int check_config(const struct ctl_config *c, size_t *need,
-			struct err *err)
-{
-	if (c->ram < CTL_RAM_MIN || c->ram > CTL_RAM_MAX || c->ram % (2 * MIB))
-		return err_set(err, ERR_USAGE, "memory: %llu bytes is not 128 "
-			       "MiB to 16 GiB in steps of 2 MiB",
-			       (unsigned long long)c->ram);
-	if (c->vcpus < 1 || c->vcpus > CTL_MAX_VCPUS)
-		return err_set(err, ERR_USAGE, "vCPUs: %u is not 1 to %d",
-			       c->vcpus, CTL_MAX_VCPUS);
-	if (c->nr_initrds > CTL_MAX_INITRDS || c->nr_disks > CTL_MAX_DISKS)
-		return err_set(err, ERR_USAGE, "too many initrds or disks");
-	if (c->guest_cid < 3)	/* 0 to 2 are reserved: virtio 1.2, 5.10.4 */
-		return err_set(err, ERR_USAGE, "guest CID: %u is reserved",
-			       c->guest_cid);
-	if (!memchr(c->cmdline, 0, sizeof(c->cmdline)))
-		return err_set(err, ERR_USAGE, "kernel command line: longer "
-			       "than %zu bytes", sizeof(c->cmdline) - 1);
-	*need = 4 + c->nr_initrds;
-	for (unsigned int i = 0; i < c->nr_disks; i++) {
-		if (check_disk(&c->disks[i], i, err) < 0)
-			return -1;
-		*need += c->disks[i].nr_fds;
-	}
-	return 0;
-}
-
-static void configure(struct vmm *v, const struct ctl_config *c, int *fds,
-		      size_t nfds)
-{
-	struct vmm_config cfg = {
-		.c = c,
-		.kvm = fds[0], .kernel = fds[1], .log = fds[2],
-		.exit_record = fds[3],
-	};
-	struct err err = ERR_INIT;
-	int rc;
-
-	for (size_t i = 4; i < nfds; i++) {
-		if (i - 4 < c->nr_initrds)
-			cfg.initrds[i - 4] = fds[i];
-		else
-			cfg.disks[i - 4 - c->nr_initrds] = fds[i];
-	}
-	rc = vmm_configure(v, &cfg, &err);
-	close(cfg.kernel);
-	for (size_t i = 0; i < c->nr_initrds; i++)
-		close(cfg.initrds[i]);
-	for (size_t i = 0; i < nfds - 4 - c->nr_initrds; i++)
-		if (cfg.disks[i] >= 0)
-			close(cfg.disks[i]);
-	if (rc < 0) {
-		reply_err(v, c->h.seq, &err);
-		vmm_end(v, CTL_EXIT_SETUP, err.msg);
-		return;
-	}
-	reply(v, c->h.seq, 0, "", -1);
-}
-
-/* The fds are taken over if it returns true. */
-static bool on_config(struct vmm *v, const void *msg, size_t len, int *fds,
-		      size_t nfds)
-{
-	const struct ctl_config *c = msg;
-	struct err err = ERR_INIT;
-	size_t need = 0;
-
-	if (len != sizeof(*c))
-		return false;
-	if (v->state != CTL_STATE_NEW)
-		err_set(&err, ERR_STATE, "configured already");
-	else if (check_config(c, &need, &err) == 0 && need != nfds)
-		err_set(&err, ERR_USAGE, "%zu descriptors, %zu are needed",
-			nfds, need);
-	if (err.code) {
-		for (size_t i = 0; i < nfds; i++)
-			close(fds[i]);
-		reply_err(v, c->h.seq, &err);
-		return true;
-	}
-	configure(v, c, fds, nfds);
-	return true;
+	request_reply(v, seq, err->sys ? err->sys : EINVAL, detail, -1);
 }
 
 static void on_pause(struct vmm *v, uint64_t seq)
@@ -153,9 +50,9 @@ static void on_pause(struct vmm *v, uint64_t seq)
 	struct err err = ERR_INIT;
 
 	if (vmm_pause(v, &err) < 0)
-		reply_err(v, seq, &err);
+		request_reply_err(v, seq, &err);
 	else
-		reply(v, seq, 0, "", -1);
+		request_reply(v, seq, 0, "", -1);
 }
 
 static void on_resume(struct vmm *v, uint64_t seq)
@@ -163,9 +60,9 @@ static void on_resume(struct vmm *v, uint64_t seq)
 	struct err err = ERR_INIT;
 
 	if (vmm_resume(v, &err) < 0)
-		reply_err(v, seq, &err);
+		request_reply_err(v, seq, &err);
 	else
-		reply(v, seq, 0, "", -1);
+		request_reply(v, seq, 0, "", -1);
 }
 
 static void on_sync(struct vmm *v, uint64_t seq)
@@ -173,12 +70,12 @@ static void on_sync(struct vmm *v, uint64_t seq)
 	struct err err = ERR_INIT;
 
 	if (devices_flush(&v->dev, &err) < 0)
-		reply_err(v, seq, &err);
+		request_reply_err(v, seq, &err);
 	else
-		reply(v, seq, 0, "", -1);
+		request_reply(v, seq, 0, "", -1);
 }
 
-static void close_all(const int *fds, size_t nfds)
+void request_close_fds(const int *fds, size_t nfds)
 {
 	for (size_t i = 0; i < nfds; i++)
 		if (fds[i] >= 0)
@@ -201,10 +98,10 @@ static bool on_fork(struct vmm *v, const void *msg, size_t len, int *fds,
 	case FORK_PARENT:
 		break;
 	case FORK_FAILED:
-		reply_err(v, f->h.seq, &err);
+		request_reply_err(v, f->h.seq, &err);
 		break;
 	}
-	close_all(fds, nfds);
+	request_close_fds(fds, nfds);
 	return true;
 }
 
@@ -213,10 +110,10 @@ static void on_console(struct vmm *v, uint64_t seq)
 	int fd = console_attach(&v->dev.console);
 
 	if (fd < 0) {
-		reply(v, seq, errno, "console: cannot attach", -1);
+		request_reply(v, seq, errno, "console: cannot attach", -1);
 		return;
 	}
-	reply(v, seq, 0, "", fd);
+	request_reply(v, seq, 0, "", fd);
 	close(fd);
 }
 
@@ -229,7 +126,7 @@ static void on_connected(void *arg, uint64_t seq, int error, int fd)
 
 	snprintf(detail, sizeof(detail), "connection into the guest: %s",
 		 strerror(error));
-	reply(v, seq, error, detail, fd);
+	request_reply(v, seq, error, detail, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -244,7 +141,7 @@ static bool on_connect(struct vmm *v, const void *msg, size_t len)
 	rc = vsock_connect(&v->dev.vsock, c->port, c->timeout_ms, on_connected,
 			   v, c->h.seq);
 	if (rc < 0)
-		reply(v, c->h.seq, -rc, "too many connections to the guest",
+		request_reply(v, c->h.seq, -rc, "too many connections to the guest",
 		      -1);
 	return true;
 }
@@ -254,9 +151,9 @@ static void on_quit(struct vmm *v, uint64_t seq)
 	struct err err = ERR_INIT;
 
 	if (vmm_quiesce(v, &err) < 0)
-		reply_err(v, seq, &err);
+		request_reply_err(v, seq, &err);
 	else
-		reply(v, seq, 0, "", -1);
+		request_reply(v, seq, 0, "", -1);
 	vmm_end(v, CTL_EXIT_QUIT, err.msg);
 }
 
@@ -285,12 +182,12 @@ static bool dispatch(struct vmm *v, const void *msg, size_t len)
 	    (h->type != CTL_CONNECT && len != sizeof(*h)))
 		return false;
 	if (!may(v->state, h->type)) {
-		reply(v, h->seq, ENXIO, "no guest runs here", -1);
+		request_reply(v, h->seq, ENXIO, "no guest runs here", -1);
 		return true;
 	}
 	switch (h->type) {
 	case CTL_STATUS:
-		reply(v, h->seq, 0, "", -1);
+		request_reply(v, h->seq, 0, "", -1);
 		return true;
 	case CTL_PAUSE:
 		on_pause(v, h->seq);
@@ -325,7 +222,13 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 		loop_timer_cancel(&v->loop, &v->orphan);
 	switch (h->type) {
 	case CTL_CONFIG:
-		ok = on_config(v, msg, len, (int *)fds, nfds);
+		ok = request_config(v, msg, len, (int *)fds, nfds);
+		break;
+	case CTL_RESTORE:
+		ok = request_restore(v, msg, len, (int *)fds, nfds);
+		break;
+	case CTL_SAVE:
+		ok = request_save(v, msg, len, (int *)fds, nfds);
 		break;
 	case CTL_FORK:
 		ok = on_fork(v, msg, len, (int *)fds, nfds);
@@ -336,7 +239,7 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 	}
 	if (ok)
 		return true;
-	close_all(fds, nfds);
+	request_close_fds(fds, nfds);
 	log_warn_limited(&s->limit, "control: a request that is none (type %u, "
 			 "%zu bytes)", h->type, len);
 	return false;

@@ -249,3 +249,44 @@ void serial_kick(struct serial *s)
 	update(s);
 	pthread_mutex_unlock(&s->lock);
 }
+
+struct serial_section {
+	uint8_t ier, lcr, mcr, scr, dll, dlm, fifo_on, thre_pending;
+	uint32_t len;
+	uint8_t fifo[SERIAL_FIFO];	/* the oldest first */
+};
+
+void serial_put(const struct serial *s, struct statefile_writer *w)
+{
+	struct serial_section sec = {
+		.ier = s->ier, .lcr = s->lcr, .mcr = s->mcr, .scr = s->scr,
+		.dll = s->dll, .dlm = s->dlm, .fifo_on = s->fifo_on,
+		.thre_pending = s->thre_pending, .len = s->len,
+	};
+
+	for (unsigned int i = 0; i < s->len; i++)
+		sec.fifo[i] = s->fifo[(s->head + i) % SERIAL_FIFO];
+	statefile_put(w, &sec, sizeof(sec), "serial");
+}
+
+int serial_get(struct serial *s, const struct statefile *f, struct err *err)
+{
+	struct serial_section sec;
+
+	if (statefile_get(f, &sec, sizeof(sec), err, "serial") < 0)
+		return -1;
+	if (sec.len > SERIAL_FIFO)
+		return err_set(err, ERR_IO, "state: the serial port is damaged");
+	s->ier = sec.ier;
+	s->lcr = sec.lcr;
+	s->mcr = sec.mcr;
+	s->scr = sec.scr;
+	s->dll = sec.dll;
+	s->dlm = sec.dlm;
+	s->fifo_on = sec.fifo_on;
+	s->thre_pending = sec.thre_pending;
+	s->head = 0;
+	s->len = sec.len;
+	memcpy(s->fifo, sec.fifo, sizeof(s->fifo));
+	return 0;
+}

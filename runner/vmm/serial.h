@@ -12,6 +12,7 @@
 
 #include "runner/vmm/bus.h"
 #include "runner/vmm/irq.h"
+#include "runner/vmm/statefile.h"
 
 #define SERIAL_LEN 8		/* ports */
 #define SERIAL_FIFO 256		/* bytes of input; more than the chip's 16, so
@@ -45,5 +46,8 @@ void serial_init(struct serial *s, uint64_t base, const struct irq_line *irq,
 size_t serial_input(struct serial *s, const void *data, size_t n);
 /* Raise the interrupt again if one is pending: after the line was made anew. */
 void serial_kick(struct serial *s);
+/* Section "serial": put, and get into a fresh port. Return: 0, -1 with @err. */
+void serial_put(const struct serial *s, struct statefile_writer *w);
+int serial_get(struct serial *s, const struct statefile *f, struct err *err);
 
 #endif

@@ -20,7 +20,8 @@ static void on_ended(struct vcpu_env *env, enum vm_end_reason reason,
 	vm_report_end(container_of(env, struct vm, env), reason, detail);
 }
 
-int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
+int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, int memory,
+	    struct err *err)
 {
 	*vm = (struct vm){
 		.nr_vcpus = vcpus,
@@ -40,6 +41,8 @@ int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err)
 		.gate = &vm->gate,
 		.ended = on_ended,
 	};
+	if (memory >= 0)
+		return memory_init_from(&vm->mem, ram, memory, err);
 	return memory_init(&vm->mem, ram, err);
 }
 
@@ -95,6 +98,25 @@ static int open_kvm(struct vm *vm, int kvm_fd,
 int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err)
 {
 	return open_kvm(vm, kvm_fd, make_vcpus, err);
+}
+
+/* One vCPU, whose abilities are all of them's. */
+static int probe_vcpu(struct vm *vm, struct err *err)
+{
+	struct vcpu *v = &vm->vcpus[0];
+
+	if (vcpu_create(v, 0, &vm->kvm, &vm->env, err) < 0 ||
+	    cpu_set_cpuid(v, &vm->kvm, vm->nr_vcpus, &vm->cpuid, err) < 0)
+		return -1;
+	return cpustate_probe(&vm->caps, &vm->kvm, v, err);
+}
+
+int vm_probe(struct vm *vm, int kvm_fd, struct err *err)
+{
+	if (open_kvm(vm, kvm_fd, probe_vcpu, err) < 0)
+		return -1;
+	vm_close_kvm(vm);
+	return 0;
 }
 
 int vm_save(struct vm *vm, struct err *err)

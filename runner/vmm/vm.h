@@ -44,8 +44,10 @@ struct vm {
 	struct cpustate cpus[VM_VCPUS_MAX];
 };
 
-/* RAM and buses, no KVM yet. Return: 0, or -1 with @err, nothing to free. */
-int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, struct err *err);
+/* RAM and buses, no KVM yet. @param memory a file that RAM is mapped from
+ * (memory_init_from()), -1: none. Return: 0, or -1 with @err, nothing to free. */
+int vm_init(struct vm *vm, uint64_t ram, unsigned int vcpus, int memory,
+	    struct err *err);
 /* Stop, close, unmap everything. */
 void vm_free(struct vm *vm);
 
@@ -56,6 +58,15 @@ void vm_close_kvm(struct vm *vm);
 /* Read the whole state of a paused VM out of KVM, into plain memory. Return: 0,
  * or -1 with @err. */
 int vm_save(struct vm *vm, struct err *err);
+/* The saved state as sections of a file: put, and get into a VM of vm_init(), on
+ * which vm_restore_kvm() comes next. Return: 0, or -1 with @err: damaged, or of
+ * another CPU. @param kvm_fd to compare with */
+void vm_put(const struct vm *vm, struct statefile_writer *w);
+int vm_get(struct vm *vm, int kvm_fd, const struct statefile *f,
+	   struct err *err);
+/* Find out what the host's KVM can (caps), where no VM was made yet. Return: 0, or
+ * -1 with @err. */
+int vm_probe(struct vm *vm, int kvm_fd, struct err *err);
 /* In a child of fork(2): drop the parent's KVM objects and threads. */
 void vm_forget_kvm(struct vm *vm);
 /* Make the VM anew as vm_save() saw it, threads included; paused.

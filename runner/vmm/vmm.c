@@ -18,6 +18,7 @@
 
 #include "runner/vmm/exitrec.h"
 #include "runner/vmm/isolate.h"
+#include "runner/vmm/snapshot.h"
 #include "runner/vmm/x86/acpi.h"
 #include "runner/vmm/x86/boot.h"
 
@@ -177,20 +178,21 @@ static void take(int *to, int *from)
 	*from = -1;
 }
 
-static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
+void vmm_devices_setup(struct vmm *v, struct devices_setup *s)
 {
-	const struct ctl_config *c = cfg->c;
-	struct devices_setup setup = {
+	*s = (struct devices_setup){
 		.loop = &v->loop,
 		.log_fd = v->log_fd,
-		.log_max = c->console_max,
-		.guest_cid = c->guest_cid,
-		.nr_disks = c->nr_disks,
-		.disk_fds = cfg->disks,
 		.agent_up = on_agent_up,
 		.disk_full = on_disk_full,
 		.arg = v,
 	};
+}
+
+static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
+{
+	const struct ctl_config *c = cfg->c;
+	struct devices_setup setup;
 	struct boot_files files = {
 		.kernel = cfg->kernel,
 		.initrds = cfg->initrds,
@@ -199,9 +201,14 @@ static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	};
 	struct acpi_machine acpi = { .cpus = c->vcpus };
 
+	vmm_devices_setup(v, &setup);
+	setup.log_max = c->console_max;
+	setup.guest_cid = c->guest_cid;
+	setup.nr_disks = c->nr_disks;
+	setup.disk_fds = cfg->disks;
 	memcpy(setup.disks, c->disks, sizeof(setup.disks));
 	if (kvm_check(v->kvm_fd, err) < 0 ||
-	    vm_init(&v->vm, c->ram, c->vcpus, err) < 0)
+	    vm_init(&v->vm, c->ram, c->vcpus, -1, err) < 0)
 		return -1;
 	v->vm_ready = true;
 	v->devices_ready = true;
@@ -220,15 +227,12 @@ static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
 }
 
 /* A layer that a host may refuse; the guest runs without it, and it is said. */
-static int isolate(struct vmm *v, struct err *err)
+static void isolate(void)
 {
 	struct err why = ERR_INIT;
 
-	if (vm_wait_started(&v->vm, err) < 0)
-		return -1;
 	if (isolate_enter(&why) < 0)
 		log_warn("running without isolation: %s", why.msg);
-	return 0;
 }
 
 int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err)
@@ -240,10 +244,31 @@ int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	take(&v->exit_fd, &cfg->exit_record);
 	if (exitrec_watch_crash(v->exit_fd) < 0)
 		return err_sys(err, errno, "signals");
-	if (build(v, cfg, err) < 0 || isolate(v, err) < 0)
+	if (build(v, cfg, err) < 0 || vm_wait_started(&v->vm, err) < 0)
 		return -1;
+	isolate();
 	vm_resume(&v->vm);
 	v->state = CTL_STATE_RUNNING;
+	return 0;
+}
+
+int vmm_restore(struct vmm *v, const struct ctl_restore *c,
+		struct vmm_config *cfg, const struct snapshot_files *files,
+		struct err *err)
+{
+	const struct snapshot_setup setup = { .c = c, .disk_fds = cfg->disks };
+
+	loop_timer_cancel(&v->loop, &v->orphan);
+	v->config_ns = now_ns();
+	take(&v->kvm_fd, &cfg->kvm);
+	take(&v->log_fd, &cfg->log);
+	take(&v->exit_fd, &cfg->exit_record);
+	if (exitrec_watch_crash(v->exit_fd) < 0)
+		return err_sys(err, errno, "signals");
+	if (snapshot_restore(v, files, &setup, err) < 0)
+		return -1;
+	isolate();
+	v->state = CTL_STATE_HELD;
 	return 0;
 }
 

@@ -52,6 +52,14 @@ void vmm_free(struct vmm *v);
 /* Build the guest and let it run. Return: 0, or -1 with @err: the VMM can only
  * be ended then. */
 int vmm_configure(struct vmm *v, struct vmm_config *cfg, struct err *err);
+/* Make a guest from a snapshot; it is held. @param cfg its kvm, log, exit_record
+ * and disks are taken over. Return: 0, or -1 with @err, as vmm_configure(). */
+struct snapshot_files;
+int vmm_restore(struct vmm *v, const struct ctl_restore *c,
+		struct vmm_config *cfg, const struct snapshot_files *files,
+		struct err *err);
+/* What devices_init() needs of the VMM; disks and sizes are the caller's. */
+void vmm_devices_setup(struct vmm *v, struct devices_setup *s);
 int vmm_pause(struct vmm *v, struct err *err);
 /* Let it run; a held copy is given KVM objects first. Return: 0, or -1 with
  * @err: it is held still. */

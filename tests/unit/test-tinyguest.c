@@ -86,7 +86,7 @@ static void tiny_make(struct tiny *t, uint64_t ram, unsigned int vcpus,
 
 	t->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	assert_true(t->kvm >= 0);
-	if (vm_init(&t->vm, ram, vcpus, &err) < 0)
+	if (vm_init(&t->vm, ram, vcpus, -1, &err) < 0)
 		fail_msg("%s", err.msg);
 	t->port = (struct bus_region){ PORT, VM_VCPUS_MAX, &port_ops };
 	t->mmio = (struct bus_region){ MMIO, 0x1000, &mmio_ops };

@@ -2,9 +2,7 @@
 /*
  * tests/unit/test-vmm-fork.c - live forks of a real podflare-vmm
  *
- * A tiny guest on any /dev/kvm; skipped (77) without one.  The guest prints
- * "hi\n", and for each byte typed adds one to a counter in its memory and prints
- * '@' + counter: A, B, C ...
+ * A tiny guest, vmm_rig_counter, on any /dev/kvm; skipped (77) without one.
  */
 #include "tests/unit/vmm-rig.h"
 
@@ -25,17 +23,6 @@
 
 #define CHILDREN 8
 #define DISK (64 * MIB)
-
-static const uint8_t counter[] = {
-	0xba, 0xf8, 0x03, 0x00, 0x00, 0xb0, 0x68, 0xee, 0xb0, 0x69, 0xee, 0xb0,
-	0x0a, 0xee,
-	/* loop: wait for a byte, take it */
-	0xba, 0xfd, 0x03, 0x00, 0x00, 0xec, 0xa8, 0x01, 0x74, 0xf6,
-	0xba, 0xf8, 0x03, 0x00, 0x00, 0xec,
-	/* inc byte [32 MiB]; al = [32 MiB] + '@'; out */
-	0xfe, 0x04, 0x25, 0x00, 0x00, 0x00, 0x02,
-	0x8a, 0x04, 0x25, 0x00, 0x00, 0x00, 0x02, 0x04, 0x40, 0xee, 0xeb, 0xdd,
-};
 
 /* A VMM that was forked. It has a rig's shape, so that a rig's functions work,
  * and is no child of ours. */
@@ -59,7 +46,7 @@ static int nest_setup(void **state)
 
 	assert_int_equal(vmm_rig_setup(&rig), 0);
 	n->r = rig;
-	vmm_rig_guest(n->r, counter, sizeof(counter));
+	vmm_rig_guest(n->r, vmm_rig_counter, vmm_rig_counter_len);
 	*state = n;
 	return 0;
 }

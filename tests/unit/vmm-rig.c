@@ -37,6 +37,18 @@ static const uint8_t guest[] = {
 	0x0f, 0x0b, 0xb0, 0x78, 0xee, 0xb0, 0x0a, 0xee, 0xeb, 0xf8,
 };
 
+const uint8_t vmm_rig_counter[] = {
+	0xba, 0xf8, 0x03, 0x00, 0x00, 0xb0, 0x68, 0xee, 0xb0, 0x69, 0xee, 0xb0,
+	0x0a, 0xee,
+	/* loop: wait for a byte, take it */
+	0xba, 0xfd, 0x03, 0x00, 0x00, 0xec, 0xa8, 0x01, 0x74, 0xf6,
+	0xba, 0xf8, 0x03, 0x00, 0x00, 0xec,
+	/* inc byte [32 MiB]; al = [32 MiB] + '@'; out */
+	0xfe, 0x04, 0x25, 0x00, 0x00, 0x00, 0x02,
+	0x8a, 0x04, 0x25, 0x00, 0x00, 0x00, 0x02, 0x04, 0x40, 0xee, 0xeb, 0xdd,
+};
+const size_t vmm_rig_counter_len = sizeof(vmm_rig_counter);
+
 static int make_file(struct vmm_rig *r, const char *name, const void *data,
 		     size_t len)
 {
@@ -128,6 +140,17 @@ int vmm_rig_setup(void **state)
 	return 0;
 }
 
+void vmm_rig_restart(struct vmm_rig *r)
+{
+	kill(r->pid, SIGKILL);
+	waitpid(r->pid, NULL, 0);
+	close(r->pidfd);
+	unlinkat(r->dirfd, "control", 0);
+	assert_int_equal(ftruncate(r->log, 0), 0);
+	start_process(r);
+	vmm_rig_connect(r);
+}
+
 int vmm_rig_teardown(void **state)
 {
 	struct vmm_rig *r = *state;
@@ -207,8 +230,8 @@ static int receive(struct vmm_rig *r, bool want_reply)
 	}
 }
 
-static int exchange(struct vmm_rig *r, void *msg, size_t len, uint32_t type,
-		    const int *fds, size_t nfds)
+int vmm_rig_exchange(struct vmm_rig *r, void *msg, size_t len, uint32_t type,
+		     const int *fds, size_t nfds)
 {
 	struct ctl_header *h = msg;
 
@@ -223,8 +246,8 @@ static int exchange(struct vmm_rig *r, void *msg, size_t len, uint32_t type,
 
 int vmm_rig_configure_with(struct vmm_rig *r, const int *fds, size_t nfds)
 {
-	return exchange(r, &r->config, sizeof(r->config), CTL_CONFIG, fds,
-			nfds);
+	return vmm_rig_exchange(r, &r->config, sizeof(r->config), CTL_CONFIG,
+				fds, nfds);
 }
 
 int vmm_rig_configure(struct vmm_rig *r)
@@ -238,7 +261,7 @@ int vmm_rig_request(struct vmm_rig *r, uint32_t type)
 {
 	struct ctl_header h;
 
-	return exchange(r, &h, sizeof(h), type, NULL, 0);
+	return vmm_rig_exchange(r, &h, sizeof(h), type, NULL, 0);
 }
 
 int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,

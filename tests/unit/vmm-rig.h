@@ -13,6 +13,11 @@
 #include "runner/vmm/control.h"
 #include "tests/unit/unit.h"
 
+/* A guest that prints "hi\n", and for each byte typed adds one to a counter at
+ * 32 MiB and prints '@' + counter: A, B, C ... */
+extern const uint8_t vmm_rig_counter[];
+extern const size_t vmm_rig_counter_len;
+
 struct vmm_rig {
 	char dir[64];
 	int dirfd;
@@ -30,6 +35,8 @@ struct vmm_rig {
 /* Start a VMM and connect; a cmocka setup and teardown. The latter kills it. */
 int vmm_rig_setup(void **state);
 int vmm_rig_teardown(void **state);
+/* Kill it and start another in its place; its log is empty then. */
+void vmm_rig_restart(struct vmm_rig *r);
 /* Connect (anew: the old connection is closed first). */
 void vmm_rig_connect(struct vmm_rig *r);
 /* Another guest than the usual one, before it is configured. */
@@ -44,6 +51,9 @@ int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,
 int vmm_rig_configure(struct vmm_rig *r);
 /* The same with other descriptors, -1 as @fds[0]: none. */
 int vmm_rig_configure_with(struct vmm_rig *r, const int *fds, size_t nfds);
+/* Send a request of any kind, with descriptors. Return: as below. */
+int vmm_rig_exchange(struct vmm_rig *r, void *msg, size_t len, uint32_t type,
+		     const int *fds, size_t nfds);
 /* A request of a header alone. Return: the reply's error, -1 when the
  * connection was closed. */
 int vmm_rig_request(struct vmm_rig *r, uint32_t type);

@@ -42,3 +42,26 @@ int chips_restore(const struct chips *c, const struct kvm *k, struct err *err)
 		return err_sys(err, errno, "kvm: setting the clock");
 	return 0;
 }
+
+void chips_put(const struct chips *c, struct statefile_writer *w)
+{
+	for (int i = 0; i < CHIPS_IRQCHIPS; i++)
+		statefile_put(w, &c->irqchips[i], sizeof(c->irqchips[i]),
+			      "chips.irqchip%d", i);
+	statefile_put(w, &c->pit, sizeof(c->pit), "chips.pit");
+	statefile_put(w, &c->clock, sizeof(c->clock), "chips.clock");
+}
+
+int chips_get(struct chips *c, const struct statefile *f, struct err *err)
+{
+	for (int i = 0; i < CHIPS_IRQCHIPS; i++) {
+		if (statefile_get(f, &c->irqchips[i], sizeof(c->irqchips[i]),
+				  err, "chips.irqchip%d", i) < 0)
+			return -1;
+		c->irqchips[i].chip_id = ids[i];
+	}
+	if (statefile_get(f, &c->pit, sizeof(c->pit), err, "chips.pit") < 0)
+		return -1;
+	return statefile_get(f, &c->clock, sizeof(c->clock), err,
+			     "chips.clock");
+}

@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 
 #include "runner/vmm/kvm.h"
+#include "runner/vmm/statefile.h"
 
 #define CHIPS_IRQCHIPS 3	/* two PICs, IOAPIC */
 
@@ -24,5 +25,9 @@ int chips_save(struct chips *c, const struct kvm *k, struct err *err);
 /* Before the vCPUs' own state. The guest's clock goes on where it stood.
  * Return: 0, or -1 with @err. */
 int chips_restore(const struct chips *c, const struct kvm *k, struct err *err);
+
+/* Sections "chips.*". Return: 0, or -1 with @err. */
+void chips_put(const struct chips *c, struct statefile_writer *w);
+int chips_get(struct chips *c, const struct statefile *f, struct err *err);
 
 #endif

@@ -29,6 +29,10 @@ struct cpuid_topology {
 
 /* KVM_GET_SUPPORTED_CPUID. @param kvm_fd /dev/kvm. Return: 0, -1 with @err. */
 int cpuid_supported(int kvm_fd, struct cpuid_set *set, struct err *err);
+/* Is @a's host the same kind of CPU as @b's, to a guest? Return: 0, or -1 with
+ * @err naming both and the first leaf that differs. */
+int cpuid_same_host(const struct cpuid_set *a, const struct cpuid_set *b,
+		    struct err *err);
 /* Turn the supported set into the one of a vCPU, in place. */
 void cpuid_adapt(struct cpuid_set *set, const struct cpuid_topology *t);
 

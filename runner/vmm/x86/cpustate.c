@@ -45,12 +45,14 @@ int cpustate_probe(struct cpustate_caps *caps, const struct kvm *k,
 {
 	struct kvm_device_attr attr = offset_attr(NULL);
 	int xsave2 = ioctl(k->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	int khz = ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
 
 	*caps = (struct cpustate_caps){
 		.xcrs = has(k->vm_fd, KVM_CAP_XCRS),
 		.debugregs = has(k->vm_fd, KVM_CAP_DEBUGREGS),
 		.tsc_offset = ioctl(v->fd, KVM_HAS_DEVICE_ATTR, &attr) == 0,
 		.xsave2 = xsave2 > 0 ? (size_t)xsave2 : 0,
+		.tsc_khz = khz > 0 ? (uint32_t)khz : 0,
 	};
 	if (caps->xsave2 > CPUSTATE_XSAVE_MAX)
 		return err_set(err, ERR_KVM, "kvm: a vCPU's XSAVE area has %zu "
@@ -58,8 +60,19 @@ int cpustate_probe(struct cpustate_caps *caps, const struct kvm *k,
 			       CPUSTATE_XSAVE_MAX);
 	if (msrs_probe(&caps->msrs, k->fd, v->fd, err) < 0)
 		return -1;
-	caps->probed = true;
 	return 0;
+}
+
+int cpustate_same_tsc(const struct cpustate_caps *caps, uint32_t khz,
+		      struct err *err)
+{
+	uint32_t here = caps->tsc_khz, most = MAX(here, khz);
+
+	/* a host measures it anew at each boot, within some parts in 10,000 */
+	if (!here || !khz || most - MIN(here, khz) < most / 200)
+		return 0;
+	return err_set(err, ERR_KVM, "its TSC runs at %u kHz, this host's at "
+		       "%u kHz", khz, here);
 }
 
 int cpustate_save(struct cpustate *s, const struct cpustate_caps *caps,
@@ -84,6 +97,7 @@ int cpustate_save(struct cpustate *s, const struct cpustate_caps *caps,
 		return failed(err, v, "reading debug registers");
 	if (ioctl(v->fd, KVM_GET_VCPU_EVENTS, &s->events) < 0)
 		return failed(err, v, "reading pending events");
+	s->has_offset = caps->tsc_offset;
 	if (caps->tsc_offset && ioctl(v->fd, KVM_GET_DEVICE_ATTR, &attr) < 0)
 		return failed(err, v, "reading the TSC offset");
 	if (msrs_save(&s->msrs, &caps->msrs, v->fd, err) < 0)
@@ -111,7 +125,7 @@ static int restore_tsc(const struct cpustate *s,
 	uint64_t offset = s->tsc_offset, deadline = s->msrs.tsc_deadline;
 	struct kvm_device_attr attr = offset_attr(&offset);
 
-	if (caps->tsc_offset) {
+	if (s->has_offset) {
 		if (ioctl(v->fd, KVM_SET_DEVICE_ATTR, &attr) < 0)
 			return failed(err, v, "setting the TSC offset");
 	} else if (msrs_set_one(v->fd, MSR_TSC, s->msrs.tsc, err) < 0) {

@@ -9,6 +9,7 @@
 
 #include <linux/kvm.h>
 
+#include "runner/vmm/statefile.h"
 #include "runner/vmm/vcpu.h"
 #include "runner/vmm/x86/msrs.h"
 
@@ -17,8 +18,8 @@
 
 /* What the host's KVM can tell. Found out once, before the guest runs. */
 struct cpustate_caps {
-	bool probed;
 	bool xcrs, debugregs, tsc_offset;
+	uint32_t tsc_khz;	/* 0: not known */
 	size_t xsave2;		/* KVM_CAP_XSAVE2; 0: KVM_GET_XSAVE */
 	struct msr_list msrs;
 };
@@ -31,7 +32,8 @@ struct cpustate {
 	struct kvm_mp_state mp;
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
-	uint64_t tsc_offset;	/* to the host's TSC, with caps.tsc_offset */
+	uint64_t tsc_offset;	/* to the host's TSC, if has_offset */
+	bool has_offset;
 	struct msr_set msrs;
 	_Alignas(64) uint8_t xsave[CPUSTATE_XSAVE_MAX];
 };
@@ -39,6 +41,10 @@ struct cpustate {
 /* @param v any vCPU. Return: 0, or -1 with @err: its state cannot be held. */
 int cpustate_probe(struct cpustate_caps *caps, const struct kvm *k,
 		   const struct vcpu *v, struct err *err);
+/* Can a guest that knows a TSC of @khz (0: not known) run here? Its kernel
+ * measured it once. Return: 0, or -1 with @err. */
+int cpustate_same_tsc(const struct cpustate_caps *caps, uint32_t khz,
+		      struct err *err);
 /* Read the state of @v, whose thread is parked. Return: 0, or -1 with @err. */
 int cpustate_save(struct cpustate *s, const struct cpustate_caps *caps,
 		  const struct vcpu *v, struct err *err);
@@ -46,5 +52,13 @@ int cpustate_save(struct cpustate *s, const struct cpustate_caps *caps,
  * clock are in place. Return: 0, or -1 with @err: the vCPU is unusable. */
 int cpustate_restore(const struct cpustate *s, const struct cpustate_caps *caps,
 		     const struct vcpu *v, struct err *err);
+
+/* Put the state of vCPU @id into sections "cpuID.*". */
+void cpustate_put(const struct cpustate *s, const struct cpustate_caps *caps,
+		  unsigned int id, struct statefile_writer *w);
+/* Get it back. Without an offset to the TSC: that of another boot of the host
+ * says nothing. Return: 0, or -1 with @err. */
+int cpustate_get(struct cpustate *s, unsigned int id,
+		 const struct statefile *f, struct err *err);
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/vmm/snapshot-memory.h - guest RAM to and from a sparse file
+ *
+ * The file has each page at its place.  Which pages are in it, and checksums of
+ * them, are in the state file: holes do not survive every copy.
+ */
+#ifndef PODFLARE_VMM_SNAPSHOT_MEMORY_H
+#define PODFLARE_VMM_SNAPSHOT_MEMORY_H
+
+#include "runner/vmm/memory.h"
+#include "runner/vmm/statefile.h"
+
+/*
+ * Write the pages to @fd, an empty file, that are not zero or, with a template,
+ * not as they are there; put sections "memory.*".
+ * @param pagemap /proc/PID/pagemap of this process
+ * @param template the file that RAM was mapped from or is compared with; -1
+ * Return: 0, or -1 with @err.
+ */
+int snapshot_memory_save(const struct guest_memory *m, int fd, int pagemap,
+			 int template, struct statefile_writer *w,
+			 struct err *err);
+/* Check the file; with @lay copy its pages over RAM that was made from the
+ * template, else RAM is to be mapped from it. Return: 0, or -1 with @err. */
+int snapshot_memory_load(const struct guest_memory *m, int fd, bool lay,
+			 const struct statefile *f, struct err *err);
+
+#endif
