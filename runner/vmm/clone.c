@@ -27,41 +27,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "runner/vmm/exitrec.h"
+#include "runner/vmm/clone-child.h"
 #include "runner/vmm/vmm.h"
-
-/* The descriptors of a child, in the order of struct ctl_fork. */
-enum { OWN_SOCKET, OWN_CONSOLE, OWN_EXIT, OWN_LOG, OWN_LAYERS };
-
-#define CHILD_FDS OWN_LAYERS	/* and the layers */
-
-/* What a child tells. Below PIPE_BUF, so written and read whole. */
-struct report {
-	uint32_t index;
-	uint32_t pid;
-	int32_t error;
-	char detail[200];
-};
-
-/* The request, taken apart. */
-struct plan {
-	const struct ctl_fork *f;
-	unsigned int nr_tops;
-	const int *fds;		/* of all children, after the parent's tops */
-	uint32_t kept;
-	int pipe[2];
-};
-
-static const int *child_fds(const struct plan *p, unsigned int child)
-{
-	return p->fds + child * (CHILD_FDS + p->nr_tops);
-}
 
 void clone_init(struct vmm *v)
 {
@@ -102,7 +72,7 @@ static void on_report(struct loop_watch *w, uint32_t events)
 {
 	struct clone_job *job = container_of(w, struct clone_job, results);
 	struct ctl_forked *a = &job->answer;
-	struct report r;
+	struct clone_report r;
 	ssize_t n = read(w->fd, &r, sizeof(r));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -129,139 +99,10 @@ static struct clone_job *free_job(struct vmm *v)
 	return NULL;
 }
 
-/* ---- child ---- */
-
-/* Close all descriptors but these. */
-static int keep_only(int *keep, size_t n)
-{
-	unsigned int from = 3;
-
-	for (size_t i = 1; i < n; i++)	/* few, and nearly sorted */
-		for (size_t j = i; j > 0 && keep[j - 1] > keep[j]; j--) {
-			int t = keep[j];
-
-			keep[j] = keep[j - 1];
-			keep[j - 1] = t;
-		}
-	for (size_t i = 0; i < n; i++) {
-		unsigned int fd = (unsigned int)keep[i];
-
-		if (keep[i] < (int)from)
-			continue;
-		if (fd > from && close_range(from, fd - 1, 0) < 0)
-			return -1;
-		from = fd + 1;
-	}
-	return close_range(from, ~0u, 0);
-}
-
-static int close_inherited(struct vmm *v, const struct plan *p, const int *own)
-{
-	int keep[8 + DEVICES_KEPT_FDS + CTL_MAX_DISKS];
-	size_t n = 0;
-
-	keep[n++] = v->loop.epfd;
-	keep[n++] = v->signals.fd;
-	keep[n++] = v->kvm_fd;
-	keep[n++] = p->pipe[1];
-	for (unsigned int i = 0; i < CHILD_FDS + p->nr_tops; i++)
-		if (i != OWN_LOG)	/* that is stderr now */
-			keep[n++] = own[i];
-	n += devices_kept_fds(&v->dev, keep + n);
-	return keep_only(keep, n);
-}
-
-static int take_own(struct vmm *v, const struct plan *p, int *own,
-		    struct err *err)
-{
-	struct device_tops tops;
-
-	v->log_fd = own[OWN_CONSOLE];
-	v->exit_fd = own[OWN_EXIT];
-	if (exitrec_watch_crash(v->exit_fd) < 0)
-		return err_sys(err, errno, "signals");
-	if (devices_load_tops(&v->dev, own + OWN_LAYERS, &tops, err) < 0)
-		return -1;
-	devices_push_tops(&v->dev, &tops, p->kept, true);
-	return ctlsock_reopen(&v->sock, own[OWN_SOCKET], err);
-}
-
-/* Become the VMM of child @index. Return: 0, or -1 with @err. */
-static int become(struct vmm *v, const struct plan *p, unsigned int index,
-		  struct err *err)
-{
-	int own[CHILD_FDS + CTL_MAX_DISKS];
-
-	memcpy(own, child_fds(p, index),
-	       (CHILD_FDS + p->nr_tops) * sizeof(own[0]));
-	/* from here on what goes wrong is in the child's own log */
-	if (dup3(own[OWN_LOG], STDERR_FILENO, 0) < 0)
-		return err_sys(err, errno, "log");
-	if (vmm_reset_loop(v, err) < 0)
-		return -1;
-	vm_forget_kvm(&v->vm);
-	if (devices_forget(&v->dev, own[OWN_CONSOLE], err) < 0)
-		return -1;
-	clone_init(v);
-	/* what is left: the parent's files, its siblings', its client */
-	if (close_inherited(v, p, own) < 0)
-		return err_sys(err, errno, "close what is the parent's");
-	if (take_own(v, p, own, err) < 0)
-		return -1;
-	v->exit = (struct ctl_exit){ 0 };
-	v->config_ns = now_ns();
-	if (v->agent_up_ns)
-		v->agent_up_ns = v->config_ns;
-	v->state = CTL_STATE_HELD;
-	vmm_watch_orphan(v);
-	if (p->f->flags[index] & CTL_FORK_HOLD)
-		return 0;
-	return vmm_resume(v, err);
-}
-
-static void report(const struct plan *p, unsigned int index,
-		   const struct err *err)
-{
-	struct report r = { .index = index, .pid = (uint32_t)getpid() };
-
-	if (err->code) {
-		r.error = err->sys ? err->sys : EIO;
-		snprintf(r.detail, sizeof(r.detail), "%.199s", err->msg);
-	}
-	if (write(p->pipe[1], &r, sizeof(r)) < 0)
-		log_warn("nobody waits for this copy: %s", strerror(errno));
-}
-
-/* Never returns with a failure: who cannot be made ends. */
-static void child_main(struct vmm *v, const struct plan *p)
-{
-	unsigned int index = 0;
-	struct err err = ERR_INIT;
-
-	for (unsigned int i = 1; i < p->f->n && index == 0; i++) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			index = i;
-		} else if (pid < 0) {
-			err_sys(&err, errno, "fork");
-			report(p, i, &err);
-			err = (struct err)ERR_INIT;
-		}
-	}
-	if (become(v, p, index, &err) < 0) {
-		report(p, index, &err);
-		log_error("%s", err.msg);
-		_exit(1);
-	}
-	report(p, index, &err);
-	close(p->pipe[1]);
-}
-
-/* ---- both ---- */
+/* ---- the fork ---- */
 
 static int check(struct vmm *v, const struct ctl_fork *f, size_t nfds,
-		 struct plan *p, struct err *err)
+		 struct clone_plan *p, struct err *err)
 {
 	int tops;
 
@@ -275,10 +116,10 @@ static int check(struct vmm *v, const struct ctl_fork *f, size_t nfds,
 	if (tops < 0)
 		return -1;
 	p->nr_tops = (unsigned int)tops;
-	if (nfds != p->nr_tops + f->n * (CHILD_FDS + p->nr_tops))
+	if (nfds != p->nr_tops + f->n * (CLONE_CHILD_FDS + p->nr_tops))
 		return err_set(err, ERR_USAGE, "%zu descriptors, %u are needed",
 			       nfds, p->nr_tops + f->n *
-			       (CHILD_FDS + p->nr_tops));
+			       (CLONE_CHILD_FDS + p->nr_tops));
 	return 0;
 }
 
@@ -299,7 +140,7 @@ static void go_on(struct vmm *v)
 		vm_resume(&v->vm);
 }
 
-static enum clone_result fork_now(struct vmm *v, struct plan *p,
+static enum clone_result fork_now(struct vmm *v, struct clone_plan *p,
 				  struct device_tops *tops, struct err *err)
 {
 	pid_t pid;
@@ -312,7 +153,7 @@ static enum clone_result fork_now(struct vmm *v, struct plan *p,
 	pid = fork();
 	if (pid == 0) {
 		close(p->pipe[0]);
-		child_main(v, p);
+		clone_child(v, p);
 		return FORK_CHILD;
 	}
 	if (pid < 0) {
@@ -329,7 +170,7 @@ static enum clone_result fork_now(struct vmm *v, struct plan *p,
 	return pid < 0 ? FORK_FAILED : FORK_PARENT;
 }
 
-static int watch(struct vmm *v, struct clone_job *job, const struct plan *p,
+static int watch(struct vmm *v, struct clone_job *job, const struct clone_plan *p,
 		 uint64_t pause_ns)
 {
 	job->mute = false;
@@ -349,7 +190,7 @@ enum clone_result clone_start(struct vmm *v, const struct ctl_fork *f, int *fds,
 			      size_t nfds, struct err *err)
 {
 	struct clone_job *job = free_job(v);
-	struct plan p = { .f = f };
+	struct clone_plan p = { .f = f };
 	struct device_tops tops;
 	enum clone_result rc;
 	uint64_t began;

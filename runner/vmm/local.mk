@@ -5,6 +5,8 @@ pkglibexec_PROGRAMS += podflare-vmm
 # KVM, CPUs, boot, control: everything but main(), for the unit tests' sake.
 libvmm_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(SECCOMP_CFLAGS)
 libvmm_a_SOURCES = \
+	runner/vmm/clone-child.c \
+	runner/vmm/clone-child.h \
 	runner/vmm/clone.c \
 	runner/vmm/clone.h \
 	runner/vmm/control.h \
