@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/image-work-stale.c - what builds that were killed left behind
+ * cli/image-work-stale.c - what builds that were killed leave behind
  *
- * Runs in the CLI.  Distrusts the shared folder: only folders of this user are
- * looked at.  Nothing is touched whose owner lives: it holds a lock.
+ * Runs in the CLI, and in a child that outlives it.  Distrusts the shared folder:
+ * only folders of this user are looked at.  Nothing is touched whose owner lives:
+ * it holds a lock.
+ *
+ * Theory of operation: the kernel ends a killed build's own children, but not
+ * theirs (mmdebstrap's, in namespaces of their own or not). So a guard waits for
+ * the end of a pipe, which is that of the build, and clears up. Where the guard
+ * was killed as well, the next build does.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +17,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,13 +87,18 @@ static void each_process(struct groups *g, const char *path, bool end)
 	}
 }
 
+/* Again and again, as they may just be starting others. */
 static void end_programs(const char *path)
 {
-	struct groups g = { .n = 0 };
+	for (int i = 0; i < 50; i++) {
+		struct groups g = { .n = 0 };
 
-	each_process(&g, path, false);
-	if (g.n)
+		each_process(&g, path, false);
+		if (!g.n)
+			return;
 		each_process(&g, path, true);
+		usleep(20000);
+	}
 }
 
 /* Whether nobody holds its lock. */
@@ -122,4 +135,50 @@ void work_remove_stale(const char *tmp)
 		end_programs(path);
 		work_remove(path, NULL);
 	}
+}
+
+/* The child: without our descriptors, so that it holds no lock and no pipe, and
+ * out of Ctrl-C's way. */
+static void guard(const char *path, int rd) __attribute__((noreturn));
+static void guard(const char *path, int rd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char c;
+
+	setsid();
+	prctl(PR_SET_NAME, "podflare-guard");
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	if (null < 0 || dup2(rd, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(null, 2) < 0)
+		_exit(1);
+	/* a kernel before 5.9: there are not many */
+	if (syscall(SYS_close_range, 3, ~0U, 0) < 0)
+		for (int fd = 3; fd < 1024; fd++)
+			close(fd);
+	/* nothing is ever written: this is its end */
+	while (read(0, &c, 1) < 0 && errno == EINTR)
+		;
+	if (access(path, F_OK) == 0) {
+		end_programs(path);
+		work_remove(path, NULL);
+	}
+	_exit(0);
+}
+
+/* See image-work.h. */
+int work_guard(struct work *w, struct err *err)
+{
+	CLEANUP_FD int rd = -1;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "pipe");
+	rd = fds[0];
+	w->guard_fd = fds[1];
+	w->guard = fork();
+	if (w->guard == 0)
+		guard(w->path, rd);
+	return w->guard < 0 ? err_sys(err, errno, "fork") : 0;
 }

@@ -45,6 +45,8 @@ int work_open(struct work *w, struct err *err)
 	w->fd = open(w->private, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->fd < 0)
 		return err_sys(err, errno, "%s", w->private);
+	if (work_guard(w, err) < 0)
+		return -1;
 	/* who holds this lock lives; see work_remove_stale() */
 	flock(w->fd, LOCK_EX | LOCK_NB);
 	if (setenv("TMPDIR", w->path, 1) < 0)
@@ -93,6 +95,10 @@ void work_close(struct work *w)
 		log_warn("%s is left behind: %s", w->path, err.msg);
 	if (w->fd >= 0)
 		close(w->fd);
+	if (w->guard_fd >= 0)
+		close(w->guard_fd);
+	if (w->guard > 0)
+		TEMP_FAILURE_RETRY(waitpid(w->guard, NULL, 0));
 	free(w->path);
 	free(w->private);
 	*w = (struct work)WORK_INIT;

@@ -3,6 +3,8 @@
 #ifndef PODFLARE_CLI_IMAGE_WORK_H
 #define PODFLARE_CLI_IMAGE_WORK_H
 
+#include <sys/types.h>
+
 #include "common/err.h"
 
 /* Theory of operation: as an ordinary user mmdebstrap works under other user
@@ -12,14 +14,19 @@ struct work {
 	char *path;	/* mode 0711; $TMPDIR of the helpers */
 	char *private;	/* below it, mode 0700 */
 	int fd;		/* of private */
+	int guard_fd;	/* what the guard waits for the end of */
+	pid_t guard;
 };
 
-#define WORK_INIT { .fd = -1 }
+#define WORK_INIT { .fd = -1, .guard_fd = -1 }
 #define CLEANUP_WORK __attribute__((cleanup(work_close)))
 
 /* Return: 0, or -1 with @err. Folders that killed builds of this user left are
  * removed first, and programs that still work in them are ended. */
 int work_open(struct work *w, struct err *err);
+/* Start the child that clears up when we are killed: work_open() does.
+ * Return: 0, or -1 with @err. */
+int work_guard(struct work *w, struct err *err);
 /* Remove all of it. */
 void work_close(struct work *w);
 /* Remove a work folder of this user, which nobody uses, with all in it.

@@ -3,7 +3,7 @@
 # tests/e2e/image-build.bats - images built from recipes, imported from archives
 #
 # Builds use packages that the default image has, too: they are at hand.
-# seconds: 240
+# seconds: 300
 load helper
 
 # Nothing of a build runs any more, nor is there a trace of it.
@@ -117,14 +117,50 @@ drwxr-xr-x root /opt" ]
 	expect_tidy
 }
 
+# build_pid: of the one of x.yaml; not of what ran it, nor of its guard.
+build_pid() {
+	local p
+
+	for p in $(pgrep -f 'podflare image build x.yaml'); do
+		[ "$(cat "/proc/$p/comm")" != podflare ] || echo "$p"
+	done
+}
+
 @test "Ctrl-C ends a build, and nothing is left" {
 	printf 'from: debian:bookworm\nrun: ["sleep 1000"]\n' >x.yaml
 	setsid podflare image build x.yaml >out 2>&1 &
 	wait_until 30 grep -q 'fetching packages' out
-	kill -INT "$(pgrep -f 'podflare image build x.yaml' | tail -n 1)"
+	kill -INT "$(build_pid)"
 	wait $! || true
 	grep -q interrupted out
 	expect_tidy
+}
+
+# in_tmp: processes that work in our TMPDIR.
+in_tmp() {
+	pgrep -fa -- "${TMPDIR:-/var/tmp}/podflare-build-"
+}
+
+nothing_in_tmp() {
+	! in_tmp >/dev/null && [ -z "$(find "${TMPDIR:-/var/tmp}" \
+		-maxdepth 1 -name 'podflare-build-*' -user "$(id -u)")" ]
+}
+
+@test "kill -9 of a build: no process, no mount, no folder; the next works" {
+	time_limit 200
+	printf 'name: again\nfrom: debian:bookworm\nrun: ["sleep 1000"]\n' >x.yaml
+	podflare image build x.yaml >out 2>&1 3>&- &
+	wait_until 100 grep -q 'running step 1' out
+	in_tmp
+	kill -9 "$(build_pid)"
+	wait $! || true
+	wait_until 20 nothing_in_tmp
+	run ! grep -q podflare-build- /proc/*/mounts
+	sed -i 's/sleep 1000/true/' x.yaml
+	run --separate-stderr -0 podflare image build x.yaml
+	[ "$output" = again ]
+	expect_tidy
+	podflare image rm again
 }
 
 @test "a second build waits for the first" {
