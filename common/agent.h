@@ -50,14 +50,18 @@
  * OLD_UID, OLD_GID, OLD_SIZE, OLD_LINK.  A path that is as in the image is left
  * out (a folder that was copied up, a file rewritten with the same bytes).
  * PATH in the request, repeated: only these and what is below.  ALL in it: all
- * of the file system, not only what differs (CHANGE is 0 then).
+ * of the file system, not only what differs (CHANGE is 0 then).  Left out are
+ * /proc, /sys, /dev, /run and what is below any other mount point.  A path of
+ * 4096 bytes or more is an error (ERR_LIMIT).
  *
  * HASH and FETCH: the host sends a record with PATH for each file (in FETCH also
  * IMAGE: as the image has it).  The answer has a record for each, in order, with
  * PATH and ERRNO; or, of HASH, DIGEST (SHA-256 of a regular file's content); or,
  * of FETCH, what CHANGES tells of a file, and behind the record of a regular
  * file its content: extents, each le64 offset, le64 length (not 0), bytes; in
- * order, what lies between them is zeros; le64 size, le64 0 ends them.
+ * order, what lies between them is zeros; le64 size, le64 0 ends them.  The
+ * answer begins when all paths are there, 64 MiB at most.  A symbolic link on the
+ * way of a path is not followed.
  *
  * APPLY: the host sends records sorted by path, as of CHANGES: PATH, CHANGE and,
  * unless it is deleted, the new MODE, UID, GID, MTIME, LINK, RDEV.  META alone
@@ -162,7 +166,8 @@ enum agent_tag {
 	AGENT_T_IMAGE = 57,	/* GET, FETCH, APPLY: u32 1: as the image has it */
 	AGENT_T_CHANGE = 58,	/* u32, AGENT_CHANGE_* */
 	AGENT_T_CTIME = 59,	/* u64 ns */
-	AGENT_T_INO = 80,	/* u64, of the disk's file system */
+	AGENT_T_INO = 80,	/* u64, of the disk's file system; 0: the file
+				 * is the image's own (renamed, or with ALL) */
 	AGENT_T_NLINK = 81,	/* u32 */
 	AGENT_T_RDEV = 82,	/* u64 */
 	AGENT_T_OLD_MODE = 83, AGENT_T_OLD_UID = 84, AGENT_T_OLD_GID = 85,

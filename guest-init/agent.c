@@ -51,6 +51,8 @@ static void on_request(struct conn *c, const struct frame *f)
 	case AGENT_GET:
 	case AGENT_STAT:
 	case AGENT_CHANGES:
+	case AGENT_HASH:
+	case AGENT_FETCH:
 		transfer_start(c, f);
 		break;
 	case AGENT_INFO:

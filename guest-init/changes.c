@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 
 #include "common/agent.h"
 #include "common/tlv.h"
@@ -18,16 +19,37 @@
 struct changes {
 	struct walk walk;
 	struct stream_out *out;
+	bool again;		/* a path is looked at once more */
 };
+
+/* The targets of what are links. Return: false when one has just gone. */
+static bool read_links(struct record *r, const struct layer_dir *d,
+		       const char *name, const struct layer_entry *e)
+{
+	static char targets[2][PATH_MAX];
+	const bool is_link[2] = { e->now && S_ISLNK(e->now_st.st_mode),
+				  e->old && S_ISLNK(e->old_st.st_mode) };
+
+	for (int i = 0; i < 2; i++) {
+		if (!is_link[i])
+			continue;
+		r->links[i] = targets[i];
+		r->link_lens[i] = layer_readlink(d, name, e, i == 1, targets[i]);
+		if (!r->link_lens[i])
+			return false;
+	}
+	return true;
+}
 
 static int send_change(struct walk *w, const struct layer_dir *d,
 		       const char *name, const struct layer_entry *e,
 		       struct err *err)
 {
 	struct changes *c = container_of(w, struct changes, walk);
-	char now[PATH_MAX], old[PATH_MAX];
+	struct layer_entry again;
 	struct record r;
 	uint32_t change = 0;
+	int rc;
 
 	if (w->all ? !e->now : !(change = compare_entry(d, name, e)))
 		return 0;
@@ -37,15 +59,15 @@ static int send_change(struct walk *w, const struct layer_dir *d,
 		record_stat(&r, &e->now_st, e->upper);
 	if (e->old)
 		record_old_stat(&r, &e->old_st);
-	if (e->now && S_ISLNK(e->now_st.st_mode)) {
-		r.links[0] = now;
-		r.link_lens[0] = layer_readlink(d, name, e, false, now);
-	}
-	if (e->old && S_ISLNK(e->old_st.st_mode)) {
-		r.links[1] = old;
-		r.link_lens[1] = layer_readlink(d, name, e, true, old);
-	}
-	return record_send(&r, c->out, err);
+	if (read_links(&r, d, name, e))
+		return record_send(&r, c->out, err);
+	/* replaced meanwhile, once more, it is as if it were not there */
+	if (c->again || layer_stat(d, name, &again) < 0)
+		return 0;
+	c->again = true;
+	rc = send_change(w, d, name, &again, err);
+	c->again = false;
+	return rc;
 }
 
 static int parse(struct filter *filter, bool *all, const struct frame *request,

@@ -5,6 +5,7 @@
 guest_init_sources = \
 	guest-init/agent.c \
 	guest-init/archive.c \
+	guest-init/asked.c \
 	guest-init/backlog.c \
 	guest-init/beneath.c \
 	guest-init/cgroup.c \
@@ -13,12 +14,14 @@ guest_init_sources = \
 	guest-init/conn.c \
 	guest-init/environ.c \
 	guest-init/extract.c \
+	guest-init/fetch.c \
 	guest-init/file-data.c \
 	guest-init/filter.c \
 	guest-init/freeze.c \
 	guest-init/identity.c \
 	guest-init/layers.c \
 	guest-init/links.c \
+	guest-init/lookup.c \
 	guest-init/mounts.c \
 	guest-init/names.c \
 	guest-init/pty.c \
@@ -27,6 +30,7 @@ guest_init_sources = \
 	guest-init/session.c \
 	guest-init/session-io.c \
 	guest-init/session-list.c \
+	guest-init/sha256.c \
 	guest-init/sink.c \
 	guest-init/spawn.c \
 	guest-init/stream.c \
@@ -55,6 +59,7 @@ guest_init_common_sources = \
 guest_init_headers = \
 	guest-init/agent.h \
 	guest-init/archive.h \
+	guest-init/asked.h \
 	guest-init/backlog.h \
 	guest-init/beneath.h \
 	guest-init/cgroup.h \
@@ -64,6 +69,7 @@ guest_init_headers = \
 	guest-init/console.h \
 	guest-init/environ.h \
 	guest-init/extract.h \
+	guest-init/fetch.h \
 	guest-init/file-data.h \
 	guest-init/filter.h \
 	guest-init/freeze.h \
@@ -71,6 +77,7 @@ guest_init_headers = \
 	guest-init/layers.h \
 	guest-init/kmsg.h \
 	guest-init/links.h \
+	guest-init/lookup.h \
 	guest-init/mounts.h \
 	guest-init/names.h \
 	guest-init/listen.h \
@@ -80,6 +87,7 @@ guest_init_headers = \
 	guest-init/record.h \
 	guest-init/requests.h \
 	guest-init/session.h \
+	guest-init/sha256.h \
 	guest-init/sink.h \
 	guest-init/spawn.h \
 	guest-init/stream.h \

@@ -25,6 +25,7 @@
 #include "guest-init/archive.h"
 #include "guest-init/changes.h"
 #include "guest-init/extract.h"
+#include "guest-init/fetch.h"
 #include "guest-init/spawn.h"
 #include "guest-init/user.h"
 
@@ -196,6 +197,20 @@ static int send_changes(const struct frame *f, const struct layers *layers,
 	return send_end(err);
 }
 
+static int send_files(bool content, struct frame_reader *frames,
+		      const struct layers *layers, struct err *err)
+{
+	static struct stream_out out;
+	struct stream_in in = { .fd = STREAM, .frames = frames };
+	const struct buf none = BUF_INIT;
+
+	out.fd = STREAM;
+	if (send_ok(&none, err) < 0 ||
+	    fetch_send(&in, content, layers, &out, err) < 0)
+		return -1;
+	return send_end(err);
+}
+
 static int stat_path(const struct request *r, struct err *err)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT;
@@ -242,21 +257,38 @@ static void say_error(const struct err *err)
 	}
 }
 
-static int carry_out(uint8_t type, const struct frame *f,
-		     struct frame_reader *frames, const char *etc,
-		     const struct layers *layers, struct err *err)
+/* Of one path, with a user's rights. */
+static int carry_out_as_user(const struct frame *f, struct frame_reader *frames,
+			     const char *etc, const struct layers *layers,
+			     struct err *err)
 {
 	struct request r = { 0 };
 
 	if (parse(&r, f, err) < 0 || become(&r, etc, err) < 0)
 		return -1;
-	switch (type) {
+	switch (f->type) {
 	case AGENT_PUT:
 		return put(&r, frames, err);
 	case AGENT_GET:
 		return get(&r, layers, err);
 	default:
 		return stat_path(&r, err);
+	}
+}
+
+static int carry_out(const struct frame *f, struct frame_reader *frames,
+		     const struct agent_system *system,
+		     const struct layers *layers, struct err *err)
+{
+	switch (f->type) {
+	case AGENT_CHANGES:
+		return send_changes(f, layers, system->mountinfo, err);
+	case AGENT_HASH:
+		return send_files(false, frames, layers, err);
+	case AGENT_FETCH:
+		return send_files(true, frames, layers, err);
+	default:
+		return carry_out_as_user(f, frames, system->etc, layers, err);
 	}
 }
 
@@ -286,9 +318,7 @@ static void run(struct conn *c, const struct frame *f)
 
 	keep_only(c->fd, &layers);
 	spawn_unprotect();
-	rc = f->type == AGENT_CHANGES ?
-		send_changes(f, &layers, system->mountinfo, &err) :
-		carry_out(f->type, f, &c->in, system->etc, &layers, &err);
+	rc = carry_out(f, &c->in, system, &layers, &err);
 	if (rc < 0)
 		say_error(&err);
 	_exit(rc < 0);

@@ -3,7 +3,7 @@
  * guest-init/walk.c - through all that differs from the image
  *
  * A child of pid 1.  The guest goes on meanwhile and root may have made the
- * tree to hurt: depth and memory are bounded, nothing is followed, what has
+ * tree to hurt: paths and memory are bounded, nothing is followed, what has
  * vanished is as if it had never been.
  */
 #include "guest-init/walk.h"
@@ -11,15 +11,14 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 4096
+#include "guest-init/lookup.h"
+
 #define NAMES_BUDGET (128 * MIB)
-#define PATH_LEN_MAX (DEPTH_MAX * 256)
 
 /* A folder that is walked through. */
 struct level {
 	const struct layer_dir *dir;
 	const struct filter_range *range;	/* NULL: all of it */
-	unsigned int depth;
 	size_t path_len;	/* of the folder */
 	struct names names;
 	uint32_t put_off;	/* the last folder that is; NAMES_NONE */
@@ -45,14 +44,19 @@ static int fail(struct walk *w, struct err *err)
 }
 
 /* The path of @name in the folder of the level; kept a C string. */
-static int set_path(struct walk *w, const struct level *l, const char *name)
+static int set_path(struct walk *w, const struct level *l, const char *name,
+		    struct err *err)
 {
 	size_t len = strlen(name);
 
 	w->path.len = l->path_len;
+	if (w->path.len + 1 + len >= LOOKUP_PATH_MAX)
+		return err_set(err, ERR_LIMIT, "%.100s...: folders are nested "
+			       "too deep: a path has at most %d bytes",
+			       buf_str(&w->path), LOOKUP_PATH_MAX - 1);
 	if (buf_append(&w->path, "/", 1) < 0 ||
 	    buf_append(&w->path, name, len + 1) < 0)
-		return -1;
+		return err_sys(err, errno, "path");
 	w->path.len--;
 	return 0;
 }
@@ -76,8 +80,7 @@ static int list(struct walk *w, struct level *l)
 }
 
 static int walk_level(struct walk *w, const struct layer_dir *d,
-		      const struct filter_range *range, unsigned int depth,
-		      struct err *err);
+		      const struct filter_range *range, struct err *err);
 
 /* Into a folder that was put off. */
 static int enter(struct walk *w, struct level *l, const char *name,
@@ -88,19 +91,16 @@ static int enter(struct walk *w, struct level *l, const char *name,
 	struct layer_dir child;
 	int rc = 0;
 
-	if (set_path(w, l, name) < 0)
-		return fail(w, err);
+	if (set_path(w, l, name, err) < 0)
+		return -1;
 	if (mounts_has(w->mounts, (char *)w->path.data))
 		return 0;
 	if (l->range && !filter_match(w->filter, l->range, name, &below))
 		range = &below;
-	if (l->depth >= DEPTH_MAX)
-		return err_set(err, ERR_LIMIT, "%.300s...: folders are nested "
-			       "more than %d deep", buf_str(&w->path), DEPTH_MAX);
 	if (layer_enter(l->dir, name, &child) < 0)
 		return fail(w, err);
 	if (w->all ? !layer_is_none(&child) : !layer_is_image(&child))
-		rc = walk_level(w, &child, range, l->depth + 1, err);
+		rc = walk_level(w, &child, range, err);
 	layer_close(&child);
 	return rc;
 }
@@ -129,9 +129,9 @@ static int pass(struct walk *w, struct level *l, uint32_t i, struct err *err)
 	struct filter_range below;
 	struct layer_entry e;
 
-	if (set_path(w, l, name) < 0)
-		return fail(w, err);
-	if (l->depth == 0 && is_left_out(w))
+	if (set_path(w, l, name, err) < 0)
+		return -1;
+	if (l->path_len == 0 && is_left_out(w))
 		return 0;
 	if (layer_stat(l->dir, name, &e) < 0)
 		return fail(w, err);
@@ -158,10 +158,9 @@ static int walk_names(struct walk *w, struct level *l, struct err *err)
 }
 
 static int walk_level(struct walk *w, const struct layer_dir *d,
-		      const struct filter_range *range, unsigned int depth,
-		      struct err *err)
+		      const struct filter_range *range, struct err *err)
 {
-	struct level l = { .dir = d, .range = range, .depth = depth,
+	struct level l = { .dir = d, .range = range,
 			   .path_len = w->path.len, .put_off = NAMES_NONE };
 	int rc = walk_names(w, &l, err);
 
@@ -190,13 +189,13 @@ int walk_root(struct walk *w, struct filter_range range, struct err *err)
 	struct layer_dir root;
 	int rc;
 
-	w->path = (struct buf){ .max = PATH_LEN_MAX };
+	w->path = (struct buf)BUF_INIT;
 	w->budget = NAMES_BUDGET;
 	if (layer_root(w->layers, !w->all, &root) < 0)
 		return err_sys(err, errno, "/");
 	rc = visit_root(w, &root, err);
 	if (rc == 0)
-		rc = walk_level(w, &root, w->filter->all ? NULL : &range, 0, err);
+		rc = walk_level(w, &root, w->filter->all ? NULL : &range, err);
 	layer_close(&root);
 	buf_free(&w->path);
 	return rc;

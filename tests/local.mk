@@ -65,9 +65,9 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
-agent_tests = test-agent-changes test-agent-copy test-agent-exec test-agent-files \
-	test-agent-requests \
-	test-agent-session test-agent-tar test-agent-tty
+agent_tests = test-agent-changes test-agent-copy test-agent-exec test-agent-fetch \
+	test-agent-files test-agent-requests test-agent-session \
+	test-agent-tar test-agent-tty
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
 test_agent_changes_SOURCES = tests/unit/test-agent-changes.c $(agent_rig) \
@@ -81,6 +81,11 @@ test_agent_copy_LDADD = $(agent_libs)
 test_agent_exec_SOURCES = tests/unit/test-agent-exec.c $(agent_rig)
 test_agent_exec_CPPFLAGS = $(unit_cppflags)
 test_agent_exec_LDADD = $(agent_libs)
+test_agent_fetch_SOURCES = tests/unit/test-agent-fetch.c $(agent_rig) \
+	tests/unit/agent-record.c tests/unit/agent-record.h \
+	tests/unit/overlay-rig.c tests/unit/overlay-rig.h
+test_agent_fetch_CPPFLAGS = $(unit_cppflags)
+test_agent_fetch_LDADD = $(agent_libs)
 test_agent_files_SOURCES = tests/unit/test-agent-files.c $(agent_rig) \
 	tests/unit/agent-tar.c tests/unit/agent-tar.h
 test_agent_files_CPPFLAGS = $(unit_cppflags)

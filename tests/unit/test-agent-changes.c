@@ -257,7 +257,7 @@ static void make_deep(const char *top, int depth, const char *name)
 	close(fd);
 }
 
-static void deep_folders_are_walked_up_to_a_bound(void **state)
+static void deep_folders_are_walked_as_far_as_paths_go(void **state)
 {
 	static struct rec rec;
 	struct rig *r = *state;
@@ -268,20 +268,20 @@ static void deep_folders_are_walked_up_to_a_bound(void **state)
 	overlay_clear(r);
 	memset(name, 'n', sizeof(name));
 	name[255] = '\0';
-	make_deep(r->upper, 500, name);
+	make_deep(r->upper, 15, name);
+	make_deep(r->upper, 2047, "d");
 	ask(r, NULL, false, &reply);
 	assert_int_equal(reply.type, AGENT_END);
 	while (rec_next(&reply.data, &pos, &rec))
 		n++;
-	assert_int_equal(n, 500);
-	assert_int_equal(rec.path_len, 500 * 256);
+	assert_int_equal(n, 15 + 2047);
+	assert_int_equal(rec.path_len, 15 * 256);
 	reply_free(&reply);
 	overlay_clear(r);
 	make_deep(r->upper, 4200, "d");
 	ask(r, NULL, false, &reply);
 	assert_int_equal(reply.type, AGENT_ERROR);
 	assert_int_equal(reply.code, ERR_LIMIT);
-	assert_true(reply.data.len > 0);
 	reply_free(&reply);
 	overlay_clear(r);
 }
@@ -461,7 +461,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_on_the_disk_is_left_out),
 		cmocka_unit_test(all_of_the_root_may_be_asked_for),
 		cmocka_unit_test(a_large_folder_comes_whole_and_sorted),
-		cmocka_unit_test(deep_folders_are_walked_up_to_a_bound),
+		cmocka_unit_test(deep_folders_are_walked_as_far_as_paths_go),
 		cmocka_unit_test(a_request_is_checked_in_form),
 		cmocka_unit_test(whatever_was_done_the_answer_is_as_the_slow_way_finds),
 	};
