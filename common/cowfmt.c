@@ -40,7 +40,7 @@ int cow_format_store(int fd, struct cow_header *h)
 	return n < 0 ? -1 : 0;
 }
 
-int cow_format_create(int fd, uint64_t size, struct err *err)
+int cow_format_init(int fd, uint64_t size, struct err *err)
 {
 	struct cow_header h = {
 		.version = COW_VERSION,
@@ -67,6 +67,13 @@ int cow_format_create(int fd, uint64_t size, struct err *err)
 		return err_sys(err, errno, "disk layer: set its length");
 	if (cow_format_store(fd, &h) < 0)
 		return err_sys(err, errno, "disk layer: write the header");
+	return 0;
+}
+
+int cow_format_create(int fd, uint64_t size, struct err *err)
+{
+	if (cow_format_init(fd, size, err) < 0)
+		return -1;
 	if (fsync(fd) < 0)
 		return err_sys(err, errno, "disk layer: fsync");
 	return 0;

@@ -48,6 +48,8 @@ struct cow_report {
  * @param size bytes, rounded up to COW_CLUSTER; 1 to COW_SIZE_MAX
  * Return: 0, or -1 with @err. */
 int cow_format_create(int fd, uint64_t size, struct err *err);
+/* The same, not yet on stable storage. */
+int cow_format_init(int fd, uint64_t size, struct err *err);
 /* Read and check the header and the file's size. Return: 0, or -1 with @err. */
 int cow_format_load(int fd, struct cow_header *h, struct err *err);
 /* Write the header with its checksum, not synced. Return: 0, -1 with errno. */

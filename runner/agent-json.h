@@ -3,6 +3,8 @@
 #ifndef PODFLARE_RUNNER_AGENT_JSON_H
 #define PODFLARE_RUNNER_AGENT_JSON_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "common/buf.h"
@@ -18,7 +20,9 @@ struct exec_defaults {
 int agent_check_env(const json_t *env, struct err *err);
 
 /* The payloads; @out is empty before. Return: 0, or -1 with @err. */
-int agent_put_hello(struct buf *out, const char *hostname, struct err *err);
+/* @copy: the guest is another machine than the one that it was a copy of. */
+int agent_put_hello(struct buf *out, const char *hostname, bool copy,
+		    struct err *err);
 int agent_put_exec(struct buf *out, const json_t *params,
 		   const struct exec_defaults *def, struct err *err);
 int agent_put_session(struct buf *out, int64_t session, struct err *err);

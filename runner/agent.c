@@ -24,8 +24,10 @@ struct agent_op {
 	struct loop_timer deadline;
 	struct buf out;		/* the request, what is left of it */
 	struct frame_reader in;
-	agent_open_cb opened;	/* one of the two is set */
+	agent_open_cb opened;	/* one of the three is set */
 	agent_reply_cb replied;
+	agent_hold_cb held;
+	bool wait;		/* with the request, for agent_go() */
 	void *arg;
 };
 
@@ -48,6 +50,7 @@ static void fail(struct agent_op *op, const struct err *err)
 {
 	agent_open_cb opened = op->opened;
 	agent_reply_cb replied = op->replied;
+	agent_hold_cb held = op->held;
 	void *arg = op->arg;
 	int fd = dissolve(op);
 
@@ -55,6 +58,8 @@ static void fail(struct agent_op *op, const struct err *err)
 		close(fd);
 	if (opened)
 		opened(arg, err, -1);
+	else if (held)
+		held(arg, err, NULL, 0, -1);
 	else
 		replied(arg, err, NULL, 0);
 }
@@ -97,13 +102,20 @@ static void handle_reply(struct agent_op *op, const struct frame *f)
 	switch (f->type) {
 	case AGENT_OK: {
 		agent_reply_cb replied = op->replied;
+		agent_hold_cb held = op->held;
 		struct frame_reader in = op->in;
 		void *arg = op->arg;
+		int fd;
 
 		/* the values must outlive the operation */
 		op->in = (struct frame_reader){ .consumed = 0 };
-		close(dissolve(op));
-		replied(arg, NULL, f->data, f->len);
+		fd = dissolve(op);
+		if (held) {
+			held(arg, NULL, f->data, f->len, fd);
+		} else {
+			close(fd);
+			replied(arg, NULL, f->data, f->len);
+		}
 		frame_reader_free(&in);
 		return;
 	}
@@ -171,7 +183,9 @@ static void stream_event(struct loop_watch *w, uint32_t events)
 {
 	struct agent_op *op = container_of(w, struct agent_op, stream);
 
-	if (op->out.len)
+	if (op->wait)
+		fail_with(op, ERR_GUEST, "the connection was closed");
+	else if (op->out.len)
 		send_more(op);
 	else
 		read_reply(op);
@@ -190,12 +204,14 @@ static void connected(void *arg, const struct err *err,
 		fail(op, &e);
 		return;
 	}
-	if (loop_add(op->loop, &op->stream, fd, EPOLLOUT) < 0) {
+	if (loop_add(op->loop, &op->stream, fd,
+		     op->wait ? EPOLLIN : EPOLLOUT) < 0) {
 		close(fd);
 		fail_with(op, ERR_FAILED, strerror(errno));
 		return;
 	}
-	send_more(op);
+	if (!op->wait)
+		send_more(op);
 }
 
 static void deadline_cb(struct loop_timer *t)
@@ -206,8 +222,7 @@ static void deadline_cb(struct loop_timer *t)
 
 static struct agent_op *start(struct loop *l, struct vmctl *vm, uint8_t type,
 			      struct buf *payload, unsigned int timeout_ms,
-			      agent_open_cb opened, agent_reply_cb replied,
-			      void *arg, struct err *err)
+			      const struct agent_op *how, struct err *err)
 {
 	struct agent_op *op;
 
@@ -228,9 +243,11 @@ static struct agent_op *start(struct loop *l, struct vmctl *vm, uint8_t type,
 	}
 	buf_consume(payload, payload->len);
 	op->loop = l;
-	op->opened = opened;
-	op->replied = replied;
-	op->arg = arg;
+	op->opened = how->opened;
+	op->replied = how->replied;
+	op->held = how->held;
+	op->wait = how->held;
+	op->arg = how->arg;
 	op->stream.cb = stream_event;
 	op->stream.fd = -1;
 	op->deadline.cb = deadline_cb;
@@ -248,14 +265,37 @@ struct agent_op *agent_open(struct loop *l, struct vmctl *vm, uint8_t type,
 			    struct buf *payload, unsigned int timeout_ms,
 			    agent_open_cb cb, void *arg, struct err *err)
 {
-	return start(l, vm, type, payload, timeout_ms, cb, NULL, arg, err);
+	const struct agent_op how = { .opened = cb, .arg = arg };
+
+	return start(l, vm, type, payload, timeout_ms, &how, err);
 }
 
 struct agent_op *agent_call(struct loop *l, struct vmctl *vm, uint8_t type,
 			    struct buf *payload, unsigned int timeout_ms,
 			    agent_reply_cb cb, void *arg, struct err *err)
 {
-	return start(l, vm, type, payload, timeout_ms, NULL, cb, arg, err);
+	const struct agent_op how = { .replied = cb, .arg = arg };
+
+	return start(l, vm, type, payload, timeout_ms, &how, err);
+}
+
+struct agent_op *agent_hold(struct loop *l, struct vmctl *vm, uint8_t type,
+			    unsigned int timeout_ms, agent_hold_cb cb,
+			    void *arg, struct err *err)
+{
+	const struct agent_op how = { .held = cb, .arg = arg };
+	CLEANUP_BUF struct buf none = BUF_INIT;
+
+	return start(l, vm, type, &none, timeout_ms, &how, err);
+}
+
+void agent_go(struct agent_op *op)
+{
+	op->wait = false;
+	if (op->stream.fd >= 0) {
+		loop_mod(op->loop, &op->stream, EPOLLOUT);
+		send_more(op);
+	}
 }
 
 void agent_cancel(struct agent_op *op)

@@ -7,7 +7,8 @@
  *
  * Theory of operation: the steps follow each other by callbacks,
  *
- *	disk	the empty file system of that size, and a layer on it
+ *	disk	the empty file system of that size, and a layer on it; or what
+ *		the last run left of the disk is made fit for another one
  *	vmm	process, configuration
  *	kernel	until the guest's agent says that it listens
  *	agent	HELLO: entropy, clock, name; without its answer the guest is not
@@ -20,16 +21,15 @@
 #include "runner/boot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "common/agent.h"
 #include "common/cleanup.h"
-#include "common/cowfmt.h"
 #include "runner/agent-json.h"
 #include "runner/agent.h"
 #include "runner/bootargs.h"
+#include "runner/chain.h"
 #include "runner/disk.h"
 #include "runner/text.h"
 
@@ -49,17 +49,20 @@ struct boot {
 	struct loop_timer begin;
 	struct disk_wait *disk;
 	struct layer_job *layer;
+	struct chain chain;
 	struct vmctl_call *config;
 	struct agent_op *hello;
 	bool configured;
 	bool agent_up;
 };
 
-/* Making the layer syncs files: a work thread does it. */
+/* Layers are made and checked by a work thread. */
 struct layer_job {
 	struct work_job job;
 	struct boot *boot;	/* NULL: cancelled */
 	struct sandbox *sb;
+	bool fresh;	/* a new disk */
+	struct chain chain;
 	struct err err;
 };
 
@@ -176,7 +179,7 @@ static void say_hello(struct boot *b)
 
 	step_done(b, "kernel");
 	step(b, "agent", "setting clock and entropy");
-	if (agent_put_hello(&payload, b->sb->name, &err) == 0)
+	if (agent_put_hello(&payload, b->sb->name, false, &err) == 0)
 		b->hello = agent_call(&r->loop, vmproc_ctl(b->sb->vm),
 				      AGENT_HELLO, &payload,
 				      r->boot_timeout_ms, hello_done, b, &err);
@@ -221,7 +224,7 @@ static void start_vm(struct boot *b)
 	struct bootargs args;
 
 	step(b, "vmm", "starting the virtual machine");
-	if (bootargs_open(sb, &args, &err) < 0)
+	if (bootargs_open(sb, &b->chain, &args, &err) < 0)
 		goto fail;
 	sb->vm = vmproc_spawn(sb->runner, sb->id, sb->dirfd, b->vm_ops,
 			      b->vm_arg, &err);
@@ -259,13 +262,16 @@ void boot_vm_gone(struct boot *b, const struct vm_end *gone)
 static void layer_run(struct work_job *j)
 {
 	struct layer_job *l = container_of(j, struct layer_job, job);
-	CLEANUP_FD int fd = openat(l->sb->dirfd, DISK_LAYER,
-				   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	CLEANUP_FD int fd = -1;
 
-	if (fd < 0)
-		err_sys(&l->err, errno, "%s", DISK_LAYER);
-	else
-		cow_format_create(fd, l->sb->disk, &l->err);
+	if (!l->fresh) {
+		chain_settle(l->sb->dirfd, l->sb->disk, &l->chain, &l->err);
+		return;
+	}
+	fd = chain_add(l->sb->dirfd, 0, l->sb->disk, &l->err);
+	if (fd >= 0 && fsync(fd) < 0)
+		err_sys(&l->err, errno, "disk layer");
+	l->chain.n = 1;
 }
 
 static void layer_done(struct work_job *j)
@@ -279,6 +285,7 @@ static void layer_done(struct work_job *j)
 			err_context(&l->err, "sandbox %s", b->sb->name);
 			end(b, &l->err);
 		} else {
+			b->chain = l->chain;
 			step_done(b, "disk");
 			start_vm(b);
 		}
@@ -287,7 +294,7 @@ static void layer_done(struct work_job *j)
 	free(l);
 }
 
-static void make_layer(struct boot *b)
+static void make_layer(struct boot *b, bool fresh)
 {
 	struct layer_job *l = calloc(1, sizeof(*l));
 	struct err err = ERR_INIT;
@@ -300,6 +307,7 @@ static void make_layer(struct boot *b)
 	l->job.run = layer_run;
 	l->job.done = layer_done;
 	l->boot = b;
+	l->fresh = fresh;
 	l->sb = sandbox_ref(b->sb);
 	b->layer = l;
 	work_submit(&b->sb->runner->work, WORK_META, &l->job);
@@ -321,7 +329,7 @@ static void base_made(void *arg, const struct err *err)
 		end(b, &e);
 		return;
 	}
-	make_layer(b);
+	make_layer(b, true);
 }
 
 static void begin(struct loop_timer *t)
@@ -331,12 +339,13 @@ static void begin(struct loop_timer *t)
 	struct err err = ERR_INIT;
 
 	if (b->sb->disk_base[0]) {
-		start_vm(b);	/* it has its disk */
+		step(b, "disk", "checking the disk");
+		make_layer(b, false);
 		return;
 	}
 	step(b, "disk", "making the disk");
 	if (disk_base_find(r, b->sb->disk, b->sb->disk_base) == 0) {
-		make_layer(b);
+		make_layer(b, true);
 		return;
 	}
 	b->disk = disk_base_make(r, b->sb->disk, base_made, b, &err);

@@ -91,10 +91,16 @@ static int open_all(struct sandbox *sb, struct bootargs *a, struct err *err)
 	c->disk[0] = disk_base_open(sb->runner, sb->disk_base, err);
 	if (c->disk[0] < 0)
 		return -1;
-	c->disk[1] = open_own(sb, DISK_LAYER, O_RDWR, err);
-	if (c->disk[1] < 0)
-		return -1;
-	c->nr_disk = 2;
+	c->nr_disk = 1;
+	for (unsigned int i = 0; i < a->chain.n; i++) {
+		char name[CHAIN_NAME];
+
+		chain_name(name, a->chain.nr[i]);
+		c->disk[c->nr_disk] = open_own(sb, name, O_RDWR, err);
+		if (c->disk[c->nr_disk] < 0)
+			return -1;
+		c->nr_disk++;
+	}
 	c->console = open_console(sb, err);
 	if (c->console < 0)
 		return -1;
@@ -103,10 +109,12 @@ static int open_all(struct sandbox *sb, struct bootargs *a, struct err *err)
 	return c->exit < 0 ? -1 : 0;
 }
 
-int bootargs_open(struct sandbox *sb, struct bootargs *args, struct err *err)
+int bootargs_open(struct sandbox *sb, const struct chain *chain,
+		  struct bootargs *args, struct err *err)
 {
 	struct vm_config *c = &args->cfg;
 
+	args->chain = *chain;
 	*c = (struct vm_config){
 		.kvm = -1, .kernel = -1, .console = -1, .exit = -1,
 		.initrds = { -1, -1 }, .base = -1, .ram = sb->memory,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/disk.h - the writable disks: an empty ext4 a size, CoW layers over it
+ * runner/disk.h - the empty ext4 file systems at the bottom of the disks
  *
  * disks/ext4-BYTES-RANDOM.img is made once per size and never changed.  The
  * random part ties a sandbox's layers to the very file that they were begun on:
@@ -14,7 +14,6 @@
 #define DISK_SIZE_MIN (64 * MIB)
 #define DISK_SIZE_MAX (64 * GIB)
 #define DISK_NAME_MAX 64	/* of a base file, NUL included */
-#define DISK_LAYER "disk.cow"
 
 struct disk_wait;
 

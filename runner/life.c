@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "runner/fork-slot.h"
 #include "runner/store.h"
 #include "runner/text.h"
 
@@ -100,7 +101,10 @@ static void vm_gone(void *arg, const struct vm_end *end)
 	sb->vm = NULL;
 	if (sb->boot)
 		boot_vm_gone(sb->boot, end);
-	else if (sb->state == SB_RUNNING || sb->state == SB_PAUSED)
+	else if (sb->slot)
+		fork_slot_vm_gone(sb->slot, end);
+	else if (sb->state == SB_RUNNING || sb->state == SB_PAUSED ||
+		 sb->state == SB_HELD)
 		life_ended(sb, end);
 	while ((g = TAILQ_FIRST(&sb->gone_waits))) {
 		TAILQ_REMOVE(&sb->gone_waits, g, link);
@@ -244,6 +248,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 		TAILQ_INSERT_TAIL(&sb->waits, w, link);
 		return;
 	case SB_PAUSED:
+	case SB_HELD:
 	case SB_FAILED:
 	case SB_REMOVING:
 	case SB_STATES:

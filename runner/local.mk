@@ -10,24 +10,34 @@ librunner_a_SOURCES = \
 	runner/agent.c runner/agent.h \
 	runner/boot.c runner/boot.h \
 	runner/bootargs.c runner/bootargs.h \
+	runner/chain-flat.c runner/chain.c runner/chain.h \
 	runner/child.c runner/child.h \
 	runner/client.c runner/client.h \
+	runner/copies.c runner/copies.h \
 	runner/daemon.c runner/daemon.h \
 	runner/disk.c runner/disk.h \
+	runner/events.c runner/events.h \
+	runner/fork-batch.c \
+	runner/fork-prep.c \
+	runner/fork-slot.c runner/fork-slot.h \
+	runner/fork.c runner/fork.h \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
 	runner/image.c runner/image.h \
 	runner/kvm.c runner/kvm.h \
 	runner/life.c runner/life.h \
+	runner/limits.c runner/limits.h \
 	runner/methods.h \
 	runner/names.c runner/names.h \
 	runner/param.c runner/param.h \
 	runner/places.c runner/places.h \
+	runner/points.c runner/points.h \
 	runner/recover.c \
 	runner/removal.c \
 	runner/req-create.c \
 	runner/req-exec.c \
 	runner/req-files.c \
+	runner/req-fork.c \
 	runner/req-image-put.c \
 	runner/req-image.c \
 	runner/req-runner.c \
@@ -38,8 +48,10 @@ librunner_a_SOURCES = \
 	runner/sandbox.c runner/sandbox.h \
 	runner/sbop.c runner/sbop.h \
 	runner/server.c runner/server.h \
+	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
 	runner/text.c runner/text.h \
+	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \
 	runner/vmctl.c runner/vmctl.h \
 	runner/vmproc.c runner/vmproc.h \
 	runner/work.c runner/work.h

@@ -175,7 +175,10 @@ static bool is_undoing(const struct runner *r)
 	TAILQ_FOREACH(sb, &r->sandboxes, link)
 		if (sb->state == SB_REMOVING)
 			return true;
-	return false;
+	TAILQ_FOREACH(sb, &r->hidden, link)
+		if (sb->state == SB_REMOVING)
+			return true;
+	return r->nr_forks > 0;
 }
 
 /* Sandboxes go on; what is half made is undone as far as time allows, and by
@@ -215,6 +218,7 @@ int main(int argc, char **argv)
 	log_init("podflared", LOG_INFO);
 	set_up_process();
 	TAILQ_INIT(&r.sandboxes);
+	TAILQ_INIT(&r.hidden);
 	LIST_INIT(&r.disk_builds);
 	TAILQ_INIT(&r.boot_queue);
 	r.started_ns = now_ns();

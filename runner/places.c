@@ -73,8 +73,8 @@ int places_check_space(const struct places *p, uint64_t bytes, struct err *err)
 int places_open(struct places *p, struct err *err)
 {
 	*p = (struct places){ .data_fd = -1, .images_fd = -1, .disks_fd = -1,
-			      .sandboxes_fd = -1, .runtime_fd = -1,
-			      .vm_fd = -1 };
+			      .sandboxes_fd = -1, .points_fd = -1,
+			      .runtime_fd = -1, .vm_fd = -1 };
 	p->data_fd = open_place(PATH_DATA, NULL, &p->data, err);
 	if (p->data_fd < 0)
 		return -1;
@@ -85,7 +85,9 @@ int places_open(struct places *p, struct err *err)
 		open_place(PATH_DATA, "disks", NULL, err);
 	p->sandboxes_fd = p->disks_fd < 0 ? -1 :
 		open_place(PATH_DATA, "sandboxes", NULL, err);
-	p->vm_fd = p->sandboxes_fd < 0 ? -1 :
+	p->points_fd = p->sandboxes_fd < 0 ? -1 :
+		open_place(PATH_DATA, "points", NULL, err);
+	p->vm_fd = p->points_fd < 0 ? -1 :
 		open_place(PATH_RUNTIME, "vm", NULL, err);
 	p->runtime_fd = p->vm_fd < 0 ? -1 :
 		open_place(PATH_RUNTIME, NULL, NULL, err);
@@ -95,7 +97,7 @@ int places_open(struct places *p, struct err *err)
 void places_close(struct places *p)
 {
 	int fds[] = { p->data_fd, p->images_fd, p->disks_fd, p->sandboxes_fd,
-		      p->runtime_fd, p->vm_fd };
+		      p->points_fd, p->runtime_fd, p->vm_fd };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "runner/life.h"
 #include "runner/places.h"
+#include "runner/points.h"
 #include "runner/store.h"
 
 static void status_done(void *arg, const struct err *err,
@@ -29,7 +30,7 @@ static void status_done(void *arg, const struct err *err,
 	sandbox_unref(sb);
 }
 
-static void adopt_running(struct sandbox *sb)
+static void adopt(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
 	struct vm_end end;
@@ -70,24 +71,28 @@ static void end_leftover(struct runner *r, const char *id, int dirfd)
 }
 
 /* A folder that is not to be taken up: end what runs in it, remove it. */
-static void remove_leftover(struct runner *r, const char *name, const char *id,
-			    int dirfd)
+static void remove_leftover(struct runner *r, int home, const char *name,
+			    const char *id, int dirfd)
 {
 	struct err err = ERR_INIT;
 
 	end_leftover(r, id, dirfd);
-	if (path_remove_tree(r->places.sandboxes_fd, name, &err) < 0)
-		log_warn("sandboxes/%s: %s", name, err.msg);
+	if (path_remove_tree(home, name, &err) < 0)
+		log_warn("folder %s: %s", name, err.msg);
 }
 
-static void complete_removal(struct runner *r, const char *name)
+static int open_folder(int home, const char *name)
 {
-	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, name,
-				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-				      O_CLOEXEC);
+	return openat(home, name,
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void complete_removal(struct runner *r, int home, const char *name)
+{
+	CLEANUP_FD int dirfd = open_folder(home, name);
 
 	if (dirfd >= 0)
-		remove_leftover(r, name, store_retired_id(name), dirfd);
+		remove_leftover(r, home, name, store_retired_id(name), dirfd);
 }
 
 /* Folders come in any order; listings show the oldest first, as before. */
@@ -105,32 +110,35 @@ static void order_by_age(struct runner *r, struct sandbox *sb)
 		TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
 }
 
-static void recover_one(struct runner *r, const char *id)
+static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
+			const char *id)
 {
-	CLEANUP_FD int dirfd = openat(r->places.sandboxes_fd, id,
-				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-				      O_CLOEXEC);
+	CLEANUP_FD int dirfd = open_folder(home, id);
 	struct err err = ERR_INIT;
-	struct sandbox *sb;
+	struct sandbox *sb = NULL;
 
 	if (dirfd < 0) {
-		log_warn("sandboxes/%s: %s", id, strerror(errno));
+		log_warn("folder %s: %s", id, strerror(errno));
 		return;
 	}
-	sb = store_load(r, id, dirfd, &err);
+	if (store_is_marked(r, id))
+		err_set(&err, ERR_NOT_FOUND, "not ready");
+	else
+		sb = store_load(r, kind, id, dirfd, &err);
 	if (!sb && err.code == ERR_NOT_FOUND) {
 		log_info("sandbox %s: half made, removed", id);
-		remove_leftover(r, id, id, dirfd);
+		remove_leftover(r, home, id, id, dirfd);
 		return;
 	}
 	if (!sb) {
-		log_error("sandboxes/%s: %s", id, err.msg);
+		log_error("folder %s: %s", id, err.msg);
 		return;
 	}
 	sb->dirfd = steal_fd(&dirfd);
-	order_by_age(r, sb);
-	if (sb->state == SB_RUNNING)
-		adopt_running(sb);
+	if (kind == SB_SANDBOX)
+		order_by_age(r, sb);
+	if (sb->state == SB_RUNNING || sb->state == SB_HELD)
+		adopt(sb);
 	else
 		end_leftover(r, id, sb->dirfd);
 }
@@ -156,22 +164,33 @@ static void clean_sockets(struct runner *r)
 					       SANDBOX_ID_LEN))
 				break;
 		if (!sb)
+			TAILQ_FOREACH(sb, &r->hidden, link)
+				if (sb->vm && !strncmp(e->d_name, sb->id,
+						       SANDBOX_ID_LEN))
+					break;
+		if (!sb)
 			unlinkat(r->places.vm_fd, e->d_name, 0);
+	}
+}
+
+static void recover_all(struct runner *r, enum sandbox_kind kind, int home)
+{
+	CLEANUP_DIR DIR *d = places_opendir(home, ".");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (id_valid(e->d_name))
+			recover_one(r, kind, home, e->d_name);
+		else if (store_retired_id(e->d_name))
+			complete_removal(r, home, e->d_name);
 	}
 }
 
 void life_recover(struct runner *r)
 {
-	CLEANUP_DIR DIR *d = NULL;
-	struct dirent *e;
-
 	disk_clean(r);
-	d = places_opendir(r->places.sandboxes_fd, ".");
-	while (d && (e = readdir(d))) {
-		if (id_valid(e->d_name))
-			recover_one(r, e->d_name);
-		else if (store_retired_id(e->d_name))
-			complete_removal(r, e->d_name);
-	}
+	recover_all(r, SB_SANDBOX, r->places.sandboxes_fd);
+	recover_all(r, SB_POINT, r->places.points_fd);
 	clean_sockets(r);
+	points_sweep(r);
 }

@@ -15,7 +15,10 @@
 #include "common/agent.h"
 #include "common/log.h"
 #include "runner/agent.h"
+#include "runner/events.h"
+#include "runner/fork-slot.h"
 #include "runner/life.h"
+#include "runner/points.h"
 #include "runner/store.h"
 
 #define KILL_MS 10000	/* from SIGKILL to the process's end */
@@ -61,6 +64,8 @@ static void files_removed(void *arg, const struct err *err)
 	sb->removal = NULL;
 	tell(rm, err);
 	sandbox_unregister(sb);
+	if (sb->kind == SB_SANDBOX)
+		points_sweep(sb->runner);
 	sandbox_unref(sb);
 	free(rm);
 }
@@ -124,6 +129,8 @@ static void begin(struct sandbox *sb, struct removal *rm)
 	sb->removal = rm;
 	sb->reason[0] = '\0';
 	sandbox_move(sb, SB_EV_REMOVE);
+	if (sb->logged)
+		events_put_one(sb->runner, event_new("rm", sb));
 	err_set(&err, ERR_CANCELLED, "sandbox %s: was removed", sb->name);
 	life_wake(sb, &err, NULL);
 	if (sb->boot)
@@ -145,6 +152,11 @@ void life_remove(struct sandbox *sb, bool force, life_cb cb, void *arg)
 	if (!rm && sb->state == SB_REMOVING) {
 		free(w);
 		cb(arg, NULL);	/* it is gone already */
+		return;
+	}
+	if (sb->slot) {
+		free(w);
+		fork_slot_remove(sb->slot, cb, arg);
 		return;
 	}
 	if (!rm)
@@ -246,9 +258,11 @@ void life_stop(struct sandbox *sb, life_cb cb, void *arg)
 	if (sb->state == SB_PAUSED)
 		vmctl_order(vmproc_ctl(sb->vm), VM_RESUME, QUIT_MS, NULL, NULL,
 			    &err);
-	s->poweroff = agent_call(&r->loop, vmproc_ctl(sb->vm), AGENT_POWEROFF,
-				 &none, r->agent_timeout_ms, poweroff_done, s,
-				 &err);
+	if (sb->state != SB_HELD)	/* no guest runs there */
+		s->poweroff = agent_call(&r->loop, vmproc_ctl(sb->vm),
+					 AGENT_POWEROFF, &none,
+					 r->agent_timeout_ms, poweroff_done, s,
+					 &err);
 	/* answering and powering off each have their time */
 	loop_timer_set(&r->loop, &s->deadline,
 		       s->poweroff ? 2 * r->agent_timeout_ms : 0);

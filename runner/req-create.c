@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runner/agent-json.h"
+#include "runner/events.h"
 #include "runner/kvm.h"
 #include "runner/life.h"
 #include "runner/methods.h"
@@ -70,7 +71,8 @@ static void cancel(struct request *rq)
 	fail(c, &err, NULL);
 }
 
-static void saved(void *arg, const struct err *err)
+/* It is saved, and the log tells of it. */
+static void logged(void *arg, const struct err *err)
 {
 	struct create *c = arg;
 	struct sandbox *sb = c->sb;
@@ -94,6 +96,19 @@ static void saved(void *arg, const struct err *err)
 	request_done(c->rq, sandbox_to_json(sb));
 	sandbox_unref(sb);
 	free(c);
+}
+
+static void saved(void *arg, const struct err *err)
+{
+	struct create *c = arg;
+
+	if (err || c->err.code) {
+		logged(c, err);
+		return;
+	}
+	c->sb->logged = true;
+	events_put(c->sb->runner, json_pack("[o]", event_new("create", c->sb)),
+		   logged, c);
 }
 
 static void booted(void *arg, const struct err *err, json_t *console)
@@ -240,7 +255,7 @@ static struct sandbox *make(struct request *rq, struct err *err)
 			sizeof(name), err) < 0)
 		return NULL;
 	names_id(id);
-	sb = sandbox_new(r, id, name, SB_CREATING, err);
+	sb = sandbox_new(r, SB_SANDBOX, id, name, SB_CREATING, err);
 	if (!sb)
 		return NULL;
 	/* what the caller did wrong comes before what the host lacks */

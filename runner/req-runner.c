@@ -128,5 +128,13 @@ void method_runner_shutdown(struct request *rq)
 		else
 			life_stop(sb, one_stopped, s);
 	}
+	for (sb = TAILQ_FIRST(&r->hidden); sb; sb = next) {
+		next = TAILQ_NEXT(sb, link);
+		s->left++;
+		if (sb->state == SB_HELD)
+			life_stop(sb, one_stopped, s);
+		else
+			life_remove(sb, false, one_stopped, s);
+	}
 	one_stopped(s, NULL);
 }

@@ -10,28 +10,7 @@
 #include "runner/param.h"
 #include "runner/text.h"
 
-#define LIST_BUDGET (384 * 1024)	/* of 1 MiB, for whole elements */
 #define LOG_BUDGET (480 * 1024)	/* of each log in a reply of 1 MiB at most */
-
-/* One element; what is long is left to sandbox.show once @used bytes are many,
- * as all have to fit one line. */
-static json_t *list_item(struct sandbox *sb, size_t *used)
-{
-	static const char *const longer[] = { "env", "labels", "origin",
-					      "reason" };
-	json_t *o = sandbox_to_json(sb);
-	size_t size;
-
-	json_object_del(o, "console_tail");
-	size = json_dumpb(o, NULL, 0, JSON_COMPACT);
-	if (*used + size <= LIST_BUDGET) {
-		*used += size;
-		return o;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(longer); i++)
-		json_object_del(o, longer[i]);
-	return o;
-}
 
 void method_sandbox_list(struct request *rq)
 {
@@ -41,7 +20,7 @@ void method_sandbox_list(struct request *rq)
 
 	TAILQ_FOREACH(sb, &rq->runner->sandboxes, link)
 		if (sb->state != SB_REMOVING)
-			json_array_append_new(list, list_item(sb, &used));
+			json_array_append_new(list, sandbox_to_item(sb, &used));
 	request_done(rq, json_pack("{s:o}", "sandboxes", list));
 }
 
@@ -104,6 +83,7 @@ static void switched(void *arg, const struct err *err,
 	struct switching *s = arg;
 	struct err e = ERR_INIT;
 
+	s->sb->switching = false;
 	if (err) {
 		e = *err;
 		err_context(&e, "sandbox %s", s->sb->name);
@@ -129,7 +109,8 @@ static void start_switching(struct request *rq, enum vm_order order,
 	if (!sb)
 		return;
 	ctl = sb->vm ? vmproc_ctl(sb->vm) : NULL;
-	if (sandbox_may(sb, event, &err) == 0 && !ctl)
+	if (sandbox_may(sb, event, &err) == 0 &&
+	    sandbox_check_idle(sb, &err) == 0 && !ctl)
 		err_set(&err, ERR_UNAVAILABLE, "sandbox %s: its VMM has ended",
 			sb->name);
 	if (!err.code) {
@@ -142,9 +123,11 @@ static void start_switching(struct request *rq, enum vm_order order,
 		return;
 	}
 	*s = (struct switching){ rq, sandbox_ref(sb), event };
+	sb->switching = true;
 	if (vmctl_order(ctl, order, rq->runner->agent_timeout_ms, switched, s,
 			&err))
 		return;
+	sb->switching = false;
 	request_fail(rq, &err, NULL);
 	sandbox_unref(sb);
 	free(s);

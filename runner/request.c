@@ -29,6 +29,8 @@ static const struct method methods[] = {
 	{ "runner.shutdown", method_runner_shutdown, "" },
 	{ "sandbox.create", method_sandbox_create,
 	  "name?s image?s cpus?i memory?i disk?i env?o labels?o" },
+	{ "sandbox.fork", method_sandbox_fork,
+	  "sandbox:s n?i name?s env?o labels?o" },
 	{ "sandbox.list", method_sandbox_list, "" },
 	{ "sandbox.show", method_sandbox_show, "sandbox:s" },
 	{ "sandbox.rm", method_sandbox_rm, "sandbox:s force?b" },

@@ -11,6 +11,7 @@
 
 #define RUNNER_CLIENTS_MAX 512
 #define RUNNER_SANDBOXES_MAX 1024
+#define RUNNER_VIEWS_MAX 64
 
 struct sandbox;
 struct server;
@@ -27,6 +28,7 @@ struct places {
 	int images_fd;	/* data/images */
 	int disks_fd;	/* data/disks: empty file systems, one a size */
 	int sandboxes_fd;	/* data/sandboxes */
+	int points_fd;	/* data/points: of forks, and copies to look at them */
 	int runtime_fd;	/* sockets and locks */
 	int vm_fd;	/* runtime/vm: the VMMs' control sockets */
 };
@@ -37,7 +39,9 @@ struct runner {
 	struct places places;
 	struct server *server;
 	struct sandbox_list sandboxes;
-	unsigned int nr_sandboxes;
+	struct sandbox_list hidden;	/* points of forks, views of them */
+	unsigned int nr_sandboxes, nr_views;
+	unsigned int nr_forks;	/* going on */
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */
 	unsigned int nr_boots, max_boots;	/* going on at once */

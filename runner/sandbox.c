@@ -1,125 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/sandbox.c - the registry of sandboxes and their states
+ * runner/sandbox.c - the registry of sandboxes
  *
- * podflared, loop thread.  The states and what may happen in each are one
- * table; nothing else sets a state.
+ * podflared, loop thread.
  */
 #include "runner/sandbox.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "runner/chain.h"
 #include "runner/text.h"
 
 #define CONSOLE_LINES 20
 #define CONSOLE_BUDGET 16384
+#define LIST_BUDGET (384 * 1024)	/* of 1 MiB, for whole elements */
 #define PREFIX_MIN 4
 
-#define NO SB_STATES	/* the event is refused */
-
-static const enum sandbox_state next_state[SB_STATES][SB_EVENTS] = {
-	/*		  START        READY       PAUSED     RESUMED
-	 *		  ENDED        DIED        REMOVE */
-	[SB_CREATING] = { NO,          SB_RUNNING, NO,        NO,
-			  NO,          NO,         SB_REMOVING },
-	[SB_STARTING] = { NO,          SB_RUNNING, NO,        NO,
-			  SB_STOPPED,  SB_STOPPED, SB_REMOVING },
-	[SB_RUNNING] =  { NO,          NO,         SB_PAUSED, NO,
-			  SB_STOPPED,  SB_FAILED,  SB_REMOVING },
-	[SB_PAUSED] =   { NO,          NO,         NO,        SB_RUNNING,
-			  SB_STOPPED,  SB_FAILED,  SB_REMOVING },
-	[SB_STOPPED] =  { SB_STARTING, NO,         NO,        NO,
-			  NO,          NO,         SB_REMOVING },
-	[SB_FAILED] =   { NO,          NO,         NO,        NO,
-			  NO,          NO,         SB_REMOVING },
-	[SB_REMOVING] = { NO,          NO,         NO,        NO,
-			  NO,          NO,         NO },
-};
-
-static const char *const state_names[SB_STATES] = {
-	[SB_CREATING] = "creating",
-	[SB_STARTING] = "creating",
-	[SB_RUNNING] = "running",
-	[SB_PAUSED] = "paused",
-	[SB_STOPPED] = "stopped",
-	[SB_FAILED] = "failed",
-	[SB_REMOVING] = "removing",
-};
-
-static const char *const event_names[SB_EVENTS] = {
-	[SB_EV_START] = "be started",
-	[SB_EV_READY] = "become ready",
-	[SB_EV_PAUSED] = "be paused",
-	[SB_EV_RESUMED] = "be resumed",
-	[SB_EV_ENDED] = "end",
-	[SB_EV_DIED] = "die",
-	[SB_EV_REMOVE] = "be removed",
-};
-
-const char *sandbox_state_name(enum sandbox_state s)
+int sandbox_home(const struct sandbox *sb)
 {
-	return state_names[s];
+	const struct places *p = &sb->runner->places;
+
+	return sb->kind == SB_SANDBOX ? p->sandboxes_fd : p->points_fd;
 }
 
-int sandbox_may(const struct sandbox *sb, enum sandbox_event ev,
-		struct err *err)
+/* Where it is counted, NULL: nowhere. */
+static unsigned int *counter(struct runner *r, enum sandbox_kind kind)
 {
-	if (next_state[sb->state][ev] != NO)
-		return 0;
-	return err_set(err, ERR_STATE, "sandbox %s: is %s and cannot %s",
-		       sb->name, state_names[sb->state], event_names[ev]);
-}
-
-void sandbox_move(struct sandbox *sb, enum sandbox_event ev)
-{
-	enum sandbox_state to = next_state[sb->state][ev];
-
-	BUG_ON(to == NO);
-	log_info("sandbox %s (%s): %s -> %s%s%s", sb->id, sb->name,
-		 state_names[sb->state], state_names[to],
-		 sb->reason[0] ? ": " : "", sb->reason);
-	sb->state = to;
-}
-
-int sandbox_state_error(const struct sandbox *sb, struct err *err)
-{
-	switch (sb->state) {
-	case SB_PAUSED:
-		err_set(err, ERR_STATE, "sandbox %s: is paused", sb->name);
-		return err_hint(err, "podflare resume %s", sb->name);
-	case SB_FAILED:
-		err_set(err, ERR_STATE, "sandbox %s: has failed: %s", sb->name,
-			sb->reason);
-		return err_hint(err, "podflare logs %s shows its console, "
-				"podflare rm %s removes it", sb->name,
-				sb->name);
-	case SB_REMOVING:
-		return err_set(err, ERR_NOT_FOUND,
-			       "sandbox %s: there is no such sandbox",
-			       sb->name);
-	case SB_CREATING:
-	case SB_STARTING:
-	case SB_RUNNING:
-	case SB_STOPPED:
-	case SB_STATES:
-		break;
+	switch (kind) {
+	case SB_SANDBOX:
+		return &r->nr_sandboxes;
+	case SB_VIEW:
+		return &r->nr_views;
+	case SB_POINT:
+		break;	/* there are no more of them than of sandboxes */
 	}
-	return err_set(err, ERR_STATE, "sandbox %s: is %s", sb->name,
-		       state_names[sb->state]);
+	return NULL;
 }
 
-struct sandbox *sandbox_new(struct runner *r, const char *id, const char *name,
+struct sandbox *sandbox_new(struct runner *r, enum sandbox_kind kind,
+			    const char *id, const char *name,
 			    enum sandbox_state state, struct err *err)
 {
+	unsigned int *n = counter(r, kind);
 	struct sandbox *sb;
 
-	if (r->nr_sandboxes >= RUNNER_SANDBOXES_MAX) {
+	if (kind == SB_SANDBOX && *n >= RUNNER_SANDBOXES_MAX) {
 		err_set(err, ERR_LIMIT, "there are %d sandboxes already",
 			RUNNER_SANDBOXES_MAX);
+		return NULL;
+	}
+	if (kind == SB_VIEW && *n >= RUNNER_VIEWS_MAX) {
+		err_set(err, ERR_LIMIT, "%d points of forks are being looked "
+			"at already", RUNNER_VIEWS_MAX);
 		return NULL;
 	}
 	sb = calloc(1, sizeof(*sb));
@@ -128,6 +61,7 @@ struct sandbox *sandbox_new(struct runner *r, const char *id, const char *name,
 		return NULL;
 	}
 	sb->runner = r;
+	sb->kind = kind;
 	sb->refs = 1;
 	sb->state = state;
 	sb->dirfd = -1;
@@ -136,8 +70,13 @@ struct sandbox *sandbox_new(struct runner *r, const char *id, const char *name,
 	snprintf(sb->name, sizeof(sb->name), "%s", name);
 	TAILQ_INIT(&sb->waits);
 	TAILQ_INIT(&sb->gone_waits);
-	TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
-	r->nr_sandboxes++;
+	TAILQ_INIT(&sb->forks);
+	if (kind == SB_SANDBOX)
+		TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
+	else
+		TAILQ_INSERT_TAIL(&r->hidden, sb, link);
+	if (n)
+		++*n;
 	return sb;
 }
 
@@ -161,9 +100,28 @@ void sandbox_unref(struct sandbox *sb)
 
 void sandbox_unregister(struct sandbox *sb)
 {
-	TAILQ_REMOVE(&sb->runner->sandboxes, sb, link);
-	sb->runner->nr_sandboxes--;
+	struct runner *r = sb->runner;
+	unsigned int *n = counter(r, sb->kind);
+
+	if (sb->kind == SB_SANDBOX)
+		TAILQ_REMOVE(&r->sandboxes, sb, link);
+	else
+		TAILQ_REMOVE(&r->hidden, sb, link);
+	if (n)
+		--*n;
 	sandbox_unref(sb);
+}
+
+struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
+			       const char *id)
+{
+	struct sandbox *sb;
+
+	TAILQ_FOREACH(sb, &r->hidden, link)
+		if (sb->kind == kind && sb->state != SB_REMOVING &&
+		    strcmp(sb->id, id) == 0)
+			return sb;
+	return NULL;
 }
 
 struct sandbox *sandbox_by_name(struct runner *r, const char *name)
@@ -195,6 +153,8 @@ struct sandbox *sandbox_find(struct runner *r, const char *ref,
 		}
 		found = sb;
 	}
+	if (!found)
+		found = sandbox_hidden(r, SB_VIEW, ref);
 	if (found)
 		return found;
 	err_set(err, ERR_NOT_FOUND, "sandbox %.64s: there is no such sandbox",
@@ -203,28 +163,33 @@ struct sandbox *sandbox_find(struct runner *r, const char *ref,
 	return NULL;
 }
 
-static json_int_t disk_used(const struct sandbox *sb)
+json_t *sandbox_origin_json(const struct sandbox *sb)
 {
-	struct stat st;
+	const struct sandbox_origin *from = &sb->origin;
+	json_t *o = json_pack("{s:s, s:O}", "how",
+			      from->forked ? "fork" : "cold boot", "steps",
+			      sb->steps);
 
-	if (sb->dirfd < 0 || fstatat(sb->dirfd, DISK_LAYER, &st,
-				     AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	return (json_int_t)st.st_blocks * 512;
+	if (from->forked)
+		json_object_update_new(o, json_pack(
+			"{s:s, s:s, s:s, s:s}", "point", from->point, "parent",
+			from->parent, "parent_name", from->parent_name, "time",
+			from->time));
+	return o;
 }
 
 json_t *sandbox_to_json(struct sandbox *sb)
 {
 	json_t *o = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:O, s:O, "
-		"s:{s:s, s:O}, s:I}",
+		"s:o, s:I}",
 		"id", sb->id, "name", sb->name, "state",
-		state_names[sb->state], "image", sb->image, "image_digest",
+		sandbox_state_name(sb->state), "image", sb->image, "image_digest",
 		sb->digest, "created", sb->created, "cpus", (int)sb->cpus,
 		"memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
-		"origin", "how", "cold boot", "steps", sb->steps, "disk_used",
-		disk_used(sb));
+		"origin", sandbox_origin_json(sb), "disk_used",
+		(json_int_t)(sb->dirfd >= 0 ? chain_used(sb->dirfd) : 0));
 
 	json_object_set_new(o, "pid", sb->vm
 			    ? json_integer(vmproc_pid(sb->vm)) : json_null());
@@ -238,5 +203,23 @@ json_t *sandbox_to_json(struct sandbox *sb)
 						   CONSOLE_LINES,
 						   CONSOLE_BUDGET,
 						   TEXT_CLEAN));
+	return o;
+}
+
+json_t *sandbox_to_item(struct sandbox *sb, size_t *used)
+{
+	static const char *const longer[] = { "env", "labels", "origin",
+					      "reason" };
+	json_t *o = sandbox_to_json(sb);
+	size_t size;
+
+	json_object_del(o, "console_tail");
+	size = json_dumpb(o, NULL, 0, JSON_COMPACT);
+	if (*used + size <= LIST_BUDGET) {
+		*used += size;
+		return o;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(longer); i++)
+		json_object_del(o, longer[i]);
 	return o;
 }

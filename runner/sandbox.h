@@ -4,7 +4,8 @@
  *
  * A sandbox is a folder (data/sandboxes/ID), most of the time a process, and
  * this struct.  It is reference-counted: whoever waits for something of it
- * holds a reference; the registry holds one until it is removed.
+ * holds a reference; the registry holds one until it is removed.  The points of
+ * forks and views of them are sandboxes, too, though hidden ones (data/points).
  */
 #ifndef PODFLARE_RUNNER_SANDBOX_H
 #define PODFLARE_RUNNER_SANDBOX_H
@@ -16,31 +17,10 @@
 #include "runner/image.h"
 #include "runner/names.h"
 #include "runner/runner.h"
+#include "runner/state.h"
 #include "runner/vmproc.h"
 
 #define SANDBOX_CONSOLE "console.log"	/* in its folder */
-
-enum sandbox_state {
-	SB_CREATING,
-	SB_STARTING,	/* from its disk; "creating" in the API */
-	SB_RUNNING,
-	SB_PAUSED,
-	SB_STOPPED,
-	SB_FAILED,
-	SB_REMOVING,	/* not listed any more */
-	SB_STATES
-};
-
-enum sandbox_event {
-	SB_EV_START,
-	SB_EV_READY,	/* the guest has said hello */
-	SB_EV_PAUSED,
-	SB_EV_RESUMED,
-	SB_EV_ENDED,	/* cleanly: powered off, stopped */
-	SB_EV_DIED,
-	SB_EV_REMOVE,
-	SB_EVENTS
-};
 
 struct sandbox_wait {
 	TAILQ_ENTRY(sandbox_wait) link;
@@ -57,12 +37,24 @@ struct sandbox_gone {
 };
 
 struct boot;
+struct fork;
+struct fork_slot;
 struct removal;
+
+/* Where a sandbox came from; of a point: of what it is a copy. */
+struct sandbox_origin {
+	bool forked;	/* else it was booted from its image */
+	char point[SANDBOX_ID_LEN + 1];	/* of the fork, "" when it is lost */
+	char parent[SANDBOX_ID_LEN + 1];
+	char parent_name[PODFLARE_NAME_MAX + 1];
+	char time[32];
+};
 
 struct sandbox {
 	TAILQ_ENTRY(sandbox) link;
 	struct runner *runner;
 	unsigned int refs;
+	enum sandbox_kind kind;
 	enum sandbox_state state;
 	/* fixed at creation */
 	char id[SANDBOX_ID_LEN + 1];
@@ -74,6 +66,10 @@ struct sandbox {
 	unsigned int cpus;
 	uint64_t memory, disk;
 	json_t *env, *labels;
+	struct sandbox_origin origin;
+	/* the newest point that it passed, as parent or as child; of a point:
+	 * the one before it */
+	char head[SANDBOX_ID_LEN + 1];
 	/* of the last boot */
 	json_t *steps;
 	char kernel[64];
@@ -82,34 +78,42 @@ struct sandbox {
 	int dirfd;
 	struct vmproc *vm;
 	struct boot *boot;
+	struct fork_slot *slot;	/* while it is being made by a fork */
+	struct fork *fork;	/* that copies it now */
+	TAILQ_HEAD(, fork) forks;	/* that wait for their turn */
+	bool logged;		/* the log tells of it */
+	bool switching;		/* is being paused or resumed */
+	bool merging;
 	struct removal *removal;
 	TAILQ_HEAD(, sandbox_wait) waits;
 	TAILQ_HEAD(, sandbox_gone) gone_waits;
 };
 
 /* Register a new one in state @state. Return: NULL with @err. */
-struct sandbox *sandbox_new(struct runner *r, const char *id, const char *name,
+struct sandbox *sandbox_new(struct runner *r, enum sandbox_kind kind,
+			    const char *id, const char *name,
 			    enum sandbox_state state, struct err *err);
 struct sandbox *sandbox_ref(struct sandbox *sb);
 void sandbox_unref(struct sandbox *sb);
 /* Take it out of the registry (and drop the registry's reference). */
 void sandbox_unregister(struct sandbox *sb);
+/* The folder that its own folder is in. */
+int sandbox_home(const struct sandbox *sb);
+/* Return: the hidden one of that id, NULL. */
+struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
+			       const char *id);
 /* Return: the one of that name, NULL. */
 struct sandbox *sandbox_by_name(struct runner *r, const char *name);
-/* By name, id, or the unique beginning of an id. Return: NULL with @err. */
+/* By name, id, or the unique beginning of an id; a view by its id.
+ * Return: NULL with @err. */
 struct sandbox *sandbox_find(struct runner *r, const char *ref,
 			     struct err *err);
 
-/* Whether the state takes the event. Return: 0, or -1 with @err (ERR_STATE). */
-int sandbox_may(const struct sandbox *sb, enum sandbox_event ev,
-		struct err *err);
-/* Move to the event's state; BUG() when the state does not take it. */
-void sandbox_move(struct sandbox *sb, enum sandbox_event ev);
-/* Why a state does not allow a use; -1 with @err. */
-int sandbox_state_error(const struct sandbox *sb, struct err *err);
-const char *sandbox_state_name(enum sandbox_state s);
-
 /* The sandbox of the API. */
 json_t *sandbox_to_json(struct sandbox *sb);
+/* The same as an element of a list: what is long is left to sandbox.show once
+ * @used bytes are many, as all have to fit one line. */
+json_t *sandbox_to_item(struct sandbox *sb, size_t *used);
+json_t *sandbox_origin_json(const struct sandbox *sb);
 
 #endif

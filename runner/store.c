@@ -33,35 +33,74 @@ struct store_job {
 
 int store_make(struct sandbox *sb, struct err *err)
 {
-	struct places *p = &sb->runner->places;
+	int home = sandbox_home(sb);
 
-	if (mkdirat(p->sandboxes_fd, sb->id, 0700) < 0)
-		return err_sys(err, errno, "%s/sandboxes/%s", p->data, sb->id);
-	sb->dirfd = openat(p->sandboxes_fd, sb->id,
-			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mkdirat(home, sb->id, 0700) < 0)
+		return err_sys(err, errno, "folder %s", sb->id);
+	sb->dirfd = openat(home, sb->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sb->dirfd >= 0)
 		return 0;
-	err_sys(err, errno, "%s/sandboxes/%s", p->data, sb->id);
-	unlinkat(p->sandboxes_fd, sb->id, AT_REMOVEDIR);
+	err_sys(err, errno, "folder %s", sb->id);
+	unlinkat(home, sb->id, AT_REMOVEDIR);
 	return -1;
 }
 
-static char *meta_text(const struct sandbox *sb)
+char *store_text(const struct sandbox *sb)
 {
 	json_t *o = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, "
-		"s:I, s:O, s:O, s:O}",
+		"s:I, s:O, s:O, s:o, s:s}",
 		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
 		sb->image, "digest", sb->digest, "created", sb->created,
 		"state", sandbox_state_name(sb->state), "reason", sb->reason,
 		"kernel", sb->kernel, "disk_base", sb->disk_base, "cpus",
 		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
-		"steps", sb->steps);
+		"origin", sandbox_origin_json(sb), "head", sb->head);
 	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 
 	json_decref(o);
 	return text;
+}
+
+int store_write(int dirfd, const char *text, struct err *err)
+{
+	return path_write_file(dirfd, META, text, strlen(text), 0600, err);
+}
+
+static void mark_name(char *out, size_t size, const char *id)
+{
+	snprintf(out, size, "%s.new", id);
+}
+
+int store_mark(struct runner *r, const char *id, struct err *err)
+{
+	char name[SANDBOX_ID_LEN + 8];
+
+	/* a link's text is all that is needed, and comes with its name */
+	mark_name(name, sizeof(name), id);
+	return symlinkat(r->boot_id, r->places.vm_fd, name) < 0
+		? err_sys(err, errno, "%s", name) : 0;
+}
+
+void store_unmark(struct runner *r, const char *id)
+{
+	char name[SANDBOX_ID_LEN + 8];
+
+	mark_name(name, sizeof(name), id);
+	if (unlinkat(r->places.vm_fd, name, 0) < 0 && errno != ENOENT)
+		log_error("sandbox %s: %s: %s", id, name, strerror(errno));
+}
+
+bool store_is_marked(struct runner *r, const char *id)
+{
+	char name[SANDBOX_ID_LEN + 8], text[64];
+	ssize_t n;
+
+	mark_name(name, sizeof(name), id);
+	n = readlinkat(r->places.vm_fd, name, text, sizeof(text));
+	return n >= 0 && (size_t)n == strlen(r->boot_id) &&
+	       memcmp(text, r->boot_id, (size_t)n) == 0;
 }
 
 static void job_done(struct work_job *j)
@@ -81,8 +120,7 @@ static void save_run(struct work_job *j)
 {
 	struct store_job *s = container_of(j, struct store_job, job);
 
-	path_write_file(s->sb->dirfd, META, s->text, strlen(s->text), 0600,
-			&s->err);
+	store_write(s->sb->dirfd, s->text, &s->err);
 }
 
 static struct store_job *job_new(struct sandbox *sb, store_cb cb, void *arg)
@@ -100,10 +138,17 @@ static struct store_job *job_new(struct sandbox *sb, store_cb cb, void *arg)
 
 void store_save(struct sandbox *sb, store_cb cb, void *arg)
 {
-	struct store_job *s = job_new(sb, cb, arg);
+	struct store_job *s;
 
+	if (sb->merging || sb->kind == SB_VIEW) {
+		/* a merge saves it in the end; a view is nobody's */
+		if (cb)
+			cb(arg, NULL);
+		return;
+	}
+	s = job_new(sb, cb, arg);
 	if (s)
-		s->text = meta_text(sb);
+		s->text = store_text(sb);
 	if (!s || !s->text) {
 		struct err err = ERR_INIT;
 
@@ -129,12 +174,14 @@ static void retired_name(const struct sandbox *sb, char *out, size_t size)
 static void retire_run(struct work_job *j)
 {
 	struct store_job *s = container_of(j, struct store_job, job);
-	int dirfd = s->sb->runner->places.sandboxes_fd;
+	int dirfd = sandbox_home(s->sb);
 	char gone[SANDBOX_ID_LEN + 8];
 
 	retired_name(s->sb, gone, sizeof(gone));
+	if (s->sb->dirfd < 0)
+		return;		/* it never had a folder */
 	if (renameat(dirfd, s->sb->id, dirfd, gone) < 0 || fsync(dirfd) < 0)
-		err_sys(&s->err, errno, "sandboxes/%s", s->sb->id);
+		err_sys(&s->err, errno, "folder %s", s->sb->id);
 }
 
 static void destroy_run(struct work_job *j)
@@ -143,7 +190,7 @@ static void destroy_run(struct work_job *j)
 	char gone[SANDBOX_ID_LEN + 8];
 
 	retired_name(s->sb, gone, sizeof(gone));
-	path_remove_tree(s->sb->runner->places.sandboxes_fd, gone, &s->err);
+	path_remove_tree(sandbox_home(s->sb), gone, &s->err);
 }
 
 static void submit(struct sandbox *sb, enum work_lane lane,
@@ -196,22 +243,42 @@ static json_t *get_value(const json_t *o, const char *key, json_type type)
 	return v && json_typeof(v) == type ? json_incref(v) : NULL;
 }
 
+/* Files of earlier versions have the steps outside, and no more than them. */
+static void fill_origin(struct sandbox *sb, const json_t *o)
+{
+	const json_t *from = json_object_get(o, "origin");
+	struct sandbox_origin *to = &sb->origin;
+	json_t *steps = get_value(from ? from : o, "steps", JSON_ARRAY);
+
+	if (steps) {
+		json_decref(sb->steps);
+		sb->steps = steps;
+	}
+	if (get_text(o, "head", sb->head, sizeof(sb->head)) < 0)
+		sb->head[0] = '\0';
+	to->forked = get_text(from, "point", to->point,
+			      sizeof(to->point)) == 0 &&
+		     get_text(from, "parent", to->parent,
+			      sizeof(to->parent)) == 0 &&
+		     get_text(from, "parent_name", to->parent_name,
+			      sizeof(to->parent_name)) == 0 &&
+		     get_text(from, "time", to->time, sizeof(to->time)) == 0;
+}
+
 /* Return: 0, or -1 when a member is missing or wrong. */
 static int fill(struct sandbox *sb, const json_t *o)
 {
 	char state[16];
 
-	json_decref(sb->steps);
 	sb->env = get_value(o, "env", JSON_OBJECT);
 	sb->labels = get_value(o, "labels", JSON_OBJECT);
-	sb->steps = get_value(o, "steps", JSON_ARRAY);
 	sb->cpus = (unsigned int)json_integer_value(
 		json_object_get(o, "cpus"));
 	sb->memory = (uint64_t)json_integer_value(
 		json_object_get(o, "memory"));
 	sb->disk = (uint64_t)json_integer_value(json_object_get(o, "disk"));
-	if (!sb->env || !sb->labels || !sb->steps || !sb->cpus ||
-	    !sb->memory || !sb->disk ||
+	fill_origin(sb, o);
+	if (!sb->env || !sb->labels || !sb->cpus || !sb->memory || !sb->disk ||
 	    get_text(o, "image", sb->image, sizeof(sb->image)) < 0 ||
 	    get_text(o, "digest", sb->digest, sizeof(sb->digest)) < 0 ||
 	    get_text(o, "created", sb->created, sizeof(sb->created)) < 0 ||
@@ -223,14 +290,16 @@ static int fill(struct sandbox *sb, const json_t *o)
 		return -1;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		sb->state = SB_RUNNING;
+	else if (strcmp(state, "held") == 0 && sb->kind == SB_POINT)
+		sb->state = SB_HELD;
 	else
 		sb->state = strcmp(state, "stopped") == 0 ? SB_STOPPED
 							  : SB_FAILED;
 	return 0;
 }
 
-struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
-			   struct err *err)
+struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
+			   const char *id, int dirfd, struct err *err)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT;
 	char name[PODFLARE_NAME_MAX + 1];
@@ -244,7 +313,9 @@ struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
 	if (get_text(o, "name", name, sizeof(name)) < 0 ||
 	    !path_name_valid(name) || sandbox_by_name(r, name))
 		snprintf(name, sizeof(name), "%s", id);
-	sb = sandbox_new(r, id, name, SB_FAILED, err);
+	sb = sandbox_new(r, kind, id, name, SB_FAILED, err);
+	if (sb)
+		sb->logged = kind == SB_SANDBOX;
 	if (sb && (!o || json_integer_value(json_object_get(o, "format")) !=
 				FORMAT || fill(sb, o) < 0)) {
 		sb->state = SB_FAILED;
@@ -254,8 +325,6 @@ struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
 			sb->env = json_object();
 		if (!sb->labels)
 			sb->labels = json_object();
-		if (!sb->steps)
-			sb->steps = json_array();
 	}
 	json_decref(o);
 	return sb;

@@ -24,11 +24,24 @@ void store_retire(struct sandbox *sb, store_cb cb, void *arg);
 /* Remove what is retired; its process has ended. */
 void store_destroy(struct sandbox *sb, store_cb cb, void *arg);
 /* Read meta.json of the folder @dirfd (not taken over) into a new sandbox in
- * state STOPPED, FAILED, or, when the file says running, RUNNING.
+ * state STOPPED, FAILED, or, when the file says so, RUNNING or HELD.
  * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
-struct sandbox *store_load(struct runner *r, const char *id, int dirfd,
-			   struct err *err);
+struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
+			   const char *id, int dirfd, struct err *err);
 /* Return: the id in the name of a retired folder, NULL if it is none. */
 const char *store_retired_id(const char *name);
+
+/* The parts, for jobs that do more than one thing. The text is malloc'ed; NULL:
+ * no memory. */
+char *store_text(const struct sandbox *sb);
+/* Work thread. Return: 0, or -1 with @err. */
+int store_write(int dirfd, const char *text, struct err *err);
+
+/* A sandbox that is marked is half made, whatever its meta.json says: its guest
+ * has not said hello in this boot of the host. The mark is in the runtime
+ * folder and need not be on stable storage. */
+int store_mark(struct runner *r, const char *id, struct err *err);
+void store_unmark(struct runner *r, const char *id);
+bool store_is_marked(struct runner *r, const char *id);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * runner/vmctl.c - the runner's side of a VMM's control socket
  *
- * podflared, loop thread; the one file that includes runner/vmm/control.h.
- * Distrusts the VMM, which a guest may have taken over: sizes, magic, sequence
+ * podflared, loop thread; with vmctl-send.c the only one that knows
+ * runner/vmm/control.h.  Distrusts the VMM, which a guest may have taken over: sizes, magic, sequence
  * numbers and descriptor counts are checked, texts are cut and terminated; what
  * does not fit closes the socket.
  */
@@ -12,41 +12,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/fdpass.h"
-#include "runner/vmm/control.h"
+#include "runner/vmctl-call.h"
 
 #define CALLS_MAX 1024		/* in flight, of one VMM */
 #define GRACE_MS 2000		/* over the VMM's own deadline of a connect */
 
-struct vmctl_call {
-	struct vmctl *vmctl;
-	LIST_ENTRY(vmctl_call) link;
-	TAILQ_ENTRY(vmctl_call) unsent;
-	struct loop_timer deadline;
-	vmctl_cb cb;	/* NULL: cancelled, only its answer is awaited */
-	void *arg;
-	struct ctl_connect msg;	/* its beginning for other types */
-	bool sent;
-};
-
-struct vmctl {
-	struct loop *loop;
-	struct loop_watch watch;
-	const struct vmctl_ops *ops;
-	void *arg;
-	uint64_t seq;
-	unsigned int nr_calls;
-	LIST_HEAD(, vmctl_call) calls;
-	TAILQ_HEAD(, vmctl_call) unsent;
-};
-
-static void call_free(struct vmctl_call *c)
+void vmctl_call_free(struct vmctl_call *c)
 {
 	loop_timer_cancel(c->vmctl->loop, &c->deadline);
 	if (!c->sent)
@@ -60,14 +36,17 @@ static void call_free(struct vmctl_call *c)
 static void call_end(struct vmctl_call *c, const struct err *err,
 		     const struct vm_status *st, int fd)
 {
+	vmctl_fork_cb forked = c->forked;
 	vmctl_cb cb = c->cb;
 	void *arg = c->arg;
 
-	call_free(c);
+	vmctl_call_free(c);
 	if (cb)
 		cb(arg, err, st, fd);
 	else if (fd >= 0)
 		close(fd);
+	if (forked)
+		forked(arg, err, NULL);
 }
 
 static void set_events(struct vmctl *v)
@@ -120,19 +99,22 @@ static void send_unsent(struct vmctl *v)
 static void call_late(struct loop_timer *t)
 {
 	struct vmctl_call *c = container_of(t, struct vmctl_call, deadline);
+	vmctl_fork_cb forked = c->forked;
 	vmctl_cb cb = c->cb;
 	struct err err = ERR_INIT;
 
 	/* the call stays known, so that a late answer is no surprise */
 	c->cb = NULL;
+	c->forked = NULL;
 	err_set(&err, ERR_TIMEOUT, "the sandbox's VMM does not answer");
 	if (cb)
 		cb(c->arg, &err, NULL, -1);
+	else if (forked)
+		forked(c->arg, &err, NULL);
 }
 
-static struct vmctl_call *call_new(struct vmctl *v, uint32_t type,
-				   unsigned int timeout_ms, vmctl_cb cb,
-				   void *arg, struct err *err)
+struct vmctl_call *vmctl_call_new(struct vmctl *v, uint32_t type,
+				  unsigned int timeout_ms, struct err *err)
 {
 	struct vmctl_call *c;
 
@@ -151,8 +133,6 @@ static struct vmctl_call *call_new(struct vmctl *v, uint32_t type,
 		return NULL;
 	}
 	c->vmctl = v;
-	c->cb = cb;
-	c->arg = arg;
 	c->deadline.cb = call_late;
 	c->msg.h = (struct ctl_header){ CTL_MAGIC, type, ++v->seq };
 	LIST_INSERT_HEAD(&v->calls, c, link);
@@ -162,57 +142,35 @@ static struct vmctl_call *call_new(struct vmctl *v, uint32_t type,
 	return c;
 }
 
-static int add_disk(struct ctl_config *m, const char *id, uint32_t kind,
-		    const int *fds, int nr_fds, int *all, size_t *n)
+static struct vmctl_call *call_new(struct vmctl *v, uint32_t type,
+				   unsigned int timeout_ms, vmctl_cb cb,
+				   void *arg, struct err *err)
 {
-	struct ctl_disk *d = &m->disks[m->nr_disks++];
+	struct vmctl_call *c = vmctl_call_new(v, type, timeout_ms, err);
 
-	d->kind = kind;
-	d->read_only = kind == CTL_DISK_RAW;
-	d->nr_fds = (uint32_t)nr_fds;
-	strncpy(d->id, id, sizeof(d->id));
-	if (*n + (size_t)nr_fds > FDPASS_MAX)
-		return -1;
-	for (int i = 0; i < nr_fds; i++)
-		all[(*n)++] = fds[i];
-	return 0;
+	if (c) {
+		c->cb = cb;
+		c->arg = arg;
+	}
+	return c;
 }
 
-struct vmctl_call *vmctl_config(struct vmctl *v, const struct vm_config *cfg,
-				unsigned int timeout_ms, vmctl_cb cb, void *arg,
-				struct err *err)
+int vmctl_call_send(struct vmctl_call *c, const void *msg, size_t len,
+		    const int *fds, size_t nfds, struct err *err)
 {
-	int fds[FDPASS_MAX] = { cfg->kvm, cfg->kernel, cfg->console, cfg->exit,
-				cfg->initrds[0], cfg->initrds[1] };
-	struct ctl_config m = {
-		.ram = cfg->ram, .vcpus = cfg->vcpus, .nr_initrds = 2,
-		.guest_cid = AGENT_GUEST_CID, .console_max = cfg->console_max,
-	};
-	struct vmctl_call *c;
-	size_t n = 6;
+	struct vmctl *v = c->vmctl;
 
-	if (strlen(cfg->cmdline) >= sizeof(m.cmdline) ||
-	    add_disk(&m, "base", CTL_DISK_RAW, &cfg->base, 1, fds, &n) < 0 ||
-	    add_disk(&m, cfg->disk_id,
-		     cfg->nr_disk == 1 ? CTL_DISK_RAW : CTL_DISK_COW,
-		     cfg->disk, cfg->nr_disk, fds, &n) < 0) {
-		err_set(err, ERR_LIMIT, "command line or disk chain too long");
-		return NULL;
-	}
-	snprintf(m.cmdline, sizeof(m.cmdline), "%s", cfg->cmdline);
-	c = call_new(v, CTL_CONFIG, timeout_ms, cb, arg, err);
-	if (!c)
-		return NULL;
-	/* the first message on a new socket: there is room for it */
-	m.h = c->msg.h;
-	if (fdpass_send(v->watch.fd, &m, sizeof(m), fds, n) < 0) {
-		err_sys(err, errno, "cannot configure the VMM");
-		call_free(c);
-		return NULL;
+	if (fdpass_send(v->watch.fd, msg, len, fds, nfds) < 0) {
+		err_sys(err, errno, "the VMM cannot be given its files");
+		if (errno == ETOOMANYREFS)
+			err_hint(err, "raise the limit of open files "
+				 "(ulimit -n) of the runner");
+		vmctl_call_free(c);
+		return -1;
 	}
 	TAILQ_REMOVE(&v->unsent, c, unsent);
 	c->sent = true;
-	return c;
+	return 0;
 }
 
 struct vmctl_call *vmctl_order(struct vmctl *v, enum vm_order order,
@@ -252,8 +210,9 @@ struct vmctl_call *vmctl_connect(struct vmctl *v, uint32_t port,
 void vmctl_cancel(struct vmctl_call *c)
 {
 	c->cb = NULL;
+	c->forked = NULL;
 	if (!c->sent)
-		call_free(c);
+		vmctl_call_free(c);
 }
 
 static void convert_status(const struct ctl_status *s, struct vm_status *st)
@@ -276,18 +235,55 @@ static int protocol_error(struct err *err, const char *what)
 		       "the VMM broke the control protocol: %s", what);
 }
 
+/* Return: the call that is answered, NULL. */
+static struct vmctl_call *find_call(struct vmctl *v, uint64_t seq)
+{
+	struct vmctl_call *c;
+
+	LIST_FOREACH(c, &v->calls, link)
+		if (c->msg.h.seq == seq && c->sent)
+			break;
+	return c;
+}
+
+static int handle_forked(struct vmctl *v, const struct ctl_forked *m,
+			 struct err *err)
+{
+	struct vmctl_call *c = find_call(v, m->h.seq);
+	struct vm_forked f = { .n = m->n, .kept_top = m->kept_top & 1,
+			       .pause_ns = m->pause_ns };
+	vmctl_fork_cb cb;
+	void *arg;
+
+	if (!c || c->msg.h.type != CTL_FORK || m->n != c->children)
+		return protocol_error(err, "children");
+	for (unsigned int i = 0; i < f.n; i++) {
+		f.error[i] = m->error[i] & 0xfff;
+		f.pid[i] = (pid_t)m->pid[i];
+		if (!f.error[i] != (f.pid[i] > 0))
+			return protocol_error(err, "children");
+	}
+	snprintf(f.detail, sizeof(f.detail), "%.*s",
+		 (int)sizeof(m->detail) - 1, m->detail);
+	cb = c->forked;
+	arg = c->arg;
+	vmctl_call_free(c);
+	if (cb)
+		cb(arg, NULL, &f);
+	return 0;
+}
+
 /* @fd: what came with it or -1; taken over. Return: 0, or -1 with @err. */
 static int handle_reply(struct vmctl *v, const struct ctl_reply *m, int fd,
 			struct err *err)
 {
+	struct vmctl_call *c = find_call(v, m->h.seq);
 	struct err failed = ERR_INIT;
-	struct vmctl_call *c;
 	struct vm_status st;
 	bool wants_fd;
 
-	LIST_FOREACH(c, &v->calls, link)
-		if (c->msg.h.seq == m->h.seq && c->sent)
-			break;
+	if (c && c->msg.h.type == CTL_FORK && !m->error)
+		c = NULL;	/* that is answered in another way */
 	wants_fd = c && !m->error && (c->msg.h.type == CTL_CONNECT ||
 				      c->msg.h.type == CTL_CONSOLE);
 	if (!c || wants_fd != (fd >= 0)) {
@@ -344,6 +340,7 @@ static int receive(struct vmctl *v, struct err *err)
 		struct ctl_header h;
 		struct ctl_reply reply;
 		struct ctl_event event;
+		struct ctl_forked forked;
 	} m = { 0 };
 	size_t nfds = 1;
 	int fd = -1;
@@ -363,6 +360,9 @@ static int receive(struct vmctl *v, struct err *err)
 	if (n == sizeof(m.event) && m.h.magic == CTL_MAGIC &&
 	    m.h.type == CTL_EVENT && fd < 0)
 		return handle_event(v, &m.event, err) < 0 ? -1 : 1;
+	if (n == sizeof(m.forked) && m.h.magic == CTL_MAGIC &&
+	    m.h.type == CTL_FORKED && fd < 0)
+		return handle_forked(v, &m.forked, err) < 0 ? -1 : 1;
 	return protocol_error(err, n < 0 ? "oversized message" : "message");
 }
 

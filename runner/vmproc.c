@@ -3,7 +3,9 @@
  * runner/vmproc.c - a podflare-vmm process: start, adopt, end
  *
  * podflared, loop thread.  Distrusts the VMM to come back: whatever is asked of
- * it has a deadline, and its end is learnt from the kernel (pidfd).
+ * it has a deadline, and its end is learnt from the kernel (pidfd).  Nor is it
+ * believed which process it has forked: the kernel knows who listens on the
+ * socket that was bound for it.
  */
 #include "runner/vmproc.h"
 
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/fdpass.h"
 #include "common/log.h"
 #include "common/path.h"
 #include "common/proc.h"
@@ -26,6 +29,7 @@
 #define TERMINATE_MS 5000
 #define KILL_WAIT_MS 5000
 #define CLOSED_MS 5000	/* from the socket's end to the process's */
+#define FORKING_MS 500	/* a VMM may be busy making one that we look for */
 
 struct vmproc {
 	struct runner *runner;
@@ -145,14 +149,44 @@ static struct vmproc *vmproc_new(struct runner *r, const char *id, int dirfd,
 	return vm;
 }
 
+static int connect_socket(struct vmproc *vm, struct err *err)
+{
+	return path_connect_unix(vm->runner->places.vm_fd, vm->socket,
+				 SOCK_SEQPACKET | SOCK_NONBLOCK, err);
+}
+
 static int connect_ctl(struct vmproc *vm, struct err *err)
 {
-	int sock = path_connect_unix(vm->runner->places.vm_fd, vm->socket,
-				     SOCK_SEQPACKET | SOCK_NONBLOCK, err);
+	int sock = connect_socket(vm, err);
 
 	if (sock < 0)
 		return -1;
 	vm->ctl = vmctl_new(&vm->runner->loop, sock, &ctl_ops, vm, err);
+	return vm->ctl ? 0 : -1;
+}
+
+/* Connect to whoever listens on the socket and watch that process. @pid: who it
+ * has to be, 0: anybody. */
+static int connect_listener(struct vmproc *vm, pid_t pid, struct err *err)
+{
+	CLEANUP_FD int sock = connect_socket(vm, err);
+	CLEANUP_FD int pidfd = -1;
+	struct pollfd p = { .fd = sock };
+
+	if (sock < 0 || fdpass_check_peer(sock, &vm->pid, err) < 0)
+		return -1;
+	pidfd = proc_open(vm->pid, proc_start_time(vm->pid));
+	/* with the connection alive, that pid still is the listener's */
+	if (pidfd < 0 || poll(&p, 1, 0) != 0)
+		return err_set(err, ERR_UNAVAILABLE, "it has ended");
+	if (loop_add(&vm->runner->loop, &vm->exit, pidfd, EPOLLIN) < 0)
+		return err_sys(err, errno, "cannot watch the VMM");
+	steal_fd(&pidfd);
+	if (pid && vm->pid != pid)
+		return err_set(err, ERR_PROTOCOL, "process %d listens, not %d",
+			       (int)vm->pid, (int)pid);
+	vm->ctl = vmctl_new(&vm->runner->loop, steal_fd(&sock), &ctl_ops, vm,
+			    err);
 	return vm->ctl ? 0 : -1;
 }
 
@@ -255,6 +289,42 @@ struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
 	return NULL;
 }
 
+struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
+			   pid_t pid, const struct vmproc_ops *ops, void *arg,
+			   struct err *err)
+{
+	struct vmproc *vm = vmproc_new(r, id, dirfd, ops, arg, err);
+
+	if (!vm)
+		return NULL;
+	if (connect_listener(vm, pid, err) == 0 && write_pid_file(vm, err) == 0)
+		return vm;
+	err_context(err, "cannot reach the copy's VMM");
+	/* whoever listens there is of no other use; one that does not, ends by
+	 * itself */
+	if (vm->exit.fd >= 0)
+		proc_signal(vm->exit.fd, SIGKILL);
+	unlinkat(r->places.vm_fd, vm->socket, 0);
+	release(vm);
+	return NULL;
+}
+
+/* A copy that was being made when the runner was killed is known by its socket
+ * alone. Return: 0, or -1. */
+static int find_listener(struct vmproc *vm)
+{
+	struct err err = ERR_INIT;
+
+	while (connect_listener(vm, 0, &err) < 0) {
+		if (err.sys != ECONNREFUSED ||
+		    now_ns() > vm->runner->started_ns + FORKING_MS * 1000000ULL)
+			return -1;
+		poll(NULL, 0, 10);
+		err = (struct err)ERR_INIT;
+	}
+	return 0;
+}
+
 /* Return: a pidfd, -1 with @end: gone. */
 static int open_recorded(struct vmproc *vm, struct vm_end *end)
 {
@@ -291,6 +361,8 @@ struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 		snprintf(end->detail, sizeof(end->detail), "%.200s", err.msg);
 		return NULL;
 	}
+	if (faccessat(dirfd, PID_FILE, F_OK, 0) < 0 && find_listener(vm) == 0)
+		return vm;
 	pidfd = open_recorded(vm, end);
 	if (pidfd < 0 || loop_add(&r->loop, &vm->exit, pidfd, EPOLLIN) < 0) {
 		if (pidfd >= 0)
@@ -306,6 +378,11 @@ struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 		vmproc_terminate(vm);
 	}
 	return vm;
+}
+
+void vmproc_renamed(struct vmproc *vm, const char *id)
+{
+	snprintf(vm->socket, sizeof(vm->socket), "%s.sock", id);
 }
 
 struct vmctl *vmproc_ctl(struct vmproc *vm)

@@ -31,11 +31,19 @@ struct vmproc_ops {
 struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
 			    const struct vmproc_ops *ops, void *arg,
 			    struct err *err);
-/* Take up the VMM that the folder's vmm.pid names. Return: NULL with @end: the
- * process has ended. A process that cannot be reached is ended. */
+/* Take up the VMM that another one made as a copy of itself, and which it says
+ * has this @pid. Return: NULL with @err. */
+struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
+			   pid_t pid, const struct vmproc_ops *ops, void *arg,
+			   struct err *err);
+/* Take up the VMM that the folder's vmm.pid names, or else that listens on its
+ * control socket. Return: NULL with @end: the process has ended. A process that
+ * cannot be reached is ended. */
 struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 			    const struct vmproc_ops *ops, void *arg,
 			    struct vm_end *end);
+/* Its control socket was given the name of another sandbox. */
+void vmproc_renamed(struct vmproc *vm, const char *id);
 struct vmctl *vmproc_ctl(struct vmproc *vm);
 pid_t vmproc_pid(const struct vmproc *vm);
 /* SIGKILL; gone() follows. @why: told as the end's detail, may be NULL. */

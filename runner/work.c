@@ -21,6 +21,8 @@ static const unsigned int lane_threads[WORK_LANES] = {
 	[WORK_META] = 1,
 	[WORK_BULK] = 2,
 	[WORK_PUT] = 2,
+	[WORK_FORK] = 4,	/* they wait for the disk, not for a CPU */
+	[WORK_LOG] = 1,
 };
 
 static void *lane_main(void *arg)
@@ -121,6 +123,8 @@ int work_init(struct work *w, struct loop *l, struct err *err)
 
 void work_submit(struct work *w, enum work_lane lane, struct work_job *j)
 {
+	if (w->stop)
+		return;		/* the process ends; the next one cleans up */
 	pthread_mutex_lock(&w->lock);
 	w->pending++;
 	TAILQ_INSERT_TAIL(&w->todo[lane], j, link);

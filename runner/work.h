@@ -19,6 +19,8 @@ enum work_lane {
 	WORK_META,	/* one thread: jobs are done in order */
 	WORK_BULK,	/* removing trees */
 	WORK_PUT,	/* receiving images */
+	WORK_FORK,	/* folders and files of copies */
+	WORK_LOG,	/* one thread: events, in order */
 	WORK_LANES
 };
 
@@ -30,7 +32,7 @@ struct work_job {
 
 TAILQ_HEAD(work_queue, work_job);
 
-#define WORK_THREADS 5
+#define WORK_THREADS 10
 
 struct work {
 	struct loop *loop;

@@ -27,7 +27,7 @@ guest-init      (common/(?!jsonrpc)|guest-init)/?  -
 only='
 linux/kvm\.h                 runner/vmm/(vm|vcpu|memory|irq|kvm|snapshot|state|clone)(-[a-z]+)?\.[ch]|runner/vmm/x86/(cpu(id|state)?|chips|msrs)\.[ch]
 linux/virtio_ring\.h         runner/vmm/(virtq|virtio-mmio|virtio-regs|virtio-state)\.[ch]
-runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmctl\.c
+runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmctl-call\.h
 seccomp\.h                   runner/(vmm|net)/(isolate|seccomp)\.c
 yaml\.h                      cli/(recipe|config|spec)[a-z-]*\.[ch]
 git2\.h                      cli/textdiff-main\.c

@@ -260,12 +260,13 @@ endif
 # runner/: a real podflared with VMMs that are played (tests/fake)
 if HAVE_CMOCKA
 runner_tests = test-runner test-runner-api test-runner-bad \
-	test-runner-image test-runner-start
+	test-runner-fork test-runner-fork-bad test-runner-image \
+	test-runner-start
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
 fake_vmm_SOURCES = tests/fake/fake-vmm.c tests/fake/fake-agent.c \
-	tests/fake/fake-agent.h
+	tests/fake/fake-agent.h tests/fake/fake-fork.c
 fake_vmm_CFLAGS = $(AM_CFLAGS) -pthread
 fake_vmm_LDADD = libcommon.a
 runner_host = tests/unit/runner-host.c tests/unit/runner-conn.c \
@@ -286,6 +287,16 @@ test_runner_bad_SOURCES = tests/unit/test-runner-bad.c $(runner_host)
 test_runner_bad_CPPFLAGS = $(runner_cppflags)
 test_runner_bad_LDADD = $(runner_ldadd)
 EXTRA_test_runner_bad_DEPENDENCIES = $(runner_extra)
+runner_fork = $(runner_host) tests/unit/runner-fork.c \
+	tests/unit/runner-fork.h
+test_runner_fork_SOURCES = tests/unit/test-runner-fork.c $(runner_fork)
+test_runner_fork_CPPFLAGS = $(runner_cppflags)
+test_runner_fork_LDADD = $(runner_ldadd)
+EXTRA_test_runner_fork_DEPENDENCIES = $(runner_extra)
+test_runner_fork_bad_SOURCES = tests/unit/test-runner-fork-bad.c $(runner_fork)
+test_runner_fork_bad_CPPFLAGS = $(runner_cppflags)
+test_runner_fork_bad_LDADD = $(runner_ldadd)
+EXTRA_test_runner_fork_bad_DEPENDENCIES = $(runner_extra)
 test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
 test_runner_image_CPPFLAGS = $(runner_cppflags)
 test_runner_image_LDADD = $(runner_ldadd)

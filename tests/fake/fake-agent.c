@@ -214,6 +214,11 @@ static void handle(struct frame_reader *in, int fd, const struct frame *f)
 		frame_write(fd, AGENT_DATA, "tar", 3);
 		answer(fd, AGENT_END, &b);
 		return;
+	case AGENT_FREEZE:
+		tlv_put_u32(&b, AGENT_T_FROZEN, 1);
+		answer(fd, AGENT_OK, &b);
+		next(in, fd, &g);	/* until the stream ends */
+		return;
 	case AGENT_POWEROFF:
 		answer(fd, AGENT_OK, &b);
 		fake_power_off();
@@ -228,7 +233,7 @@ static void handle(struct frame_reader *in, int fd, const struct frame *f)
 static void hello(int fd, const struct frame *f)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT;
-	bool entropy = false;
+	bool entropy = false, copy = false;
 	struct tlv t;
 	size_t pos = 0;
 
@@ -237,9 +242,12 @@ static void hello(int fd, const struct frame *f)
 			tlv_str(&t, hostname, sizeof(hostname));
 		if (t.tag == AGENT_T_ENTROPY && t.len == 64)
 			entropy = true;
+		if (t.tag == AGENT_T_COPY)
+			copy = tlv_u32(&t) == 1;
 	}
-	if (!entropy)
-		answer_error(fd, ERR_PROTOCOL, "no entropy");
+	if (!entropy || copy != fake_is_copy())
+		answer_error(fd, ERR_PROTOCOL, entropy ? "not a copy, or one"
+						       : "no entropy");
 	else if (strncmp(hostname, "hello-", 6) || !lie(fd, hostname + 6)) {
 		tlv_put_u32(&b, AGENT_T_PROTOCOL, AGENT_PROTOCOL);
 		answer(fd, AGENT_OK, &b);

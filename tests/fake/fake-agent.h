@@ -3,13 +3,32 @@
 #ifndef PODFLARE_TESTS_FAKE_AGENT_H
 #define PODFLARE_TESTS_FAKE_AGENT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "runner/vmm/control.h"
 
 union fake_message {
 	struct ctl_header h;
 	struct ctl_config config;
 	struct ctl_connect connect;
+	struct ctl_fork fork;
 };
+
+/* The process's own, for its parts. */
+struct fake_vmm {
+	int conn, exit_fd, console_fd;
+	uint32_t state;		/* enum ctl_state */
+	uint64_t ram, up_at;
+};
+extern struct fake_vmm vmm;
+
+bool fake_is_mode(uint64_t mib);
+void fake_reply(uint64_t seq, int error, const char *detail, int fd);
+/* Whether this is a copy that has not been greeted. */
+bool fake_is_copy(void);
+/* CTL_FORK. */
+void fake_fork(const struct ctl_fork *m, const int *fds, size_t nfds);
 
 /* Serve @fd on a thread of its own, which closes it. Return: 0, or -1. */
 int fake_thread(int fd, void (*serve)(int fd));

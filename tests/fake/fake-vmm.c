@@ -14,6 +14,7 @@
  *	140 MiB	it answers with a wrong sequence number
  *	142 MiB	the agent takes 2 s to come up
  *	144 MiB	it ignores CTL_QUIT and SIGTERM
+ *	150 MiB	and more: see fake-fork.c
  */
 #include <errno.h>
 #include <poll.h>
@@ -30,15 +31,14 @@
 #include "runner/vmm/control.h"
 #include "tests/fake/fake-agent.h"
 
-static int conn = -1, exit_fd = -1, console_fd = -1;
-static uint32_t state = CTL_STATE_NEW;
-static uint64_t ram, up_at;
+struct fake_vmm vmm = { .conn = -1, .exit_fd = -1, .console_fd = -1,
+			.state = CTL_STATE_NEW };
 static atomic_bool powered_off;
 static volatile sig_atomic_t terminated;
 
-static bool is_mode(uint64_t mib)
+bool fake_is_mode(uint64_t mib)
 {
-	return ram == mib << 20;
+	return vmm.ram == mib << 20;
 }
 
 static void record(uint32_t reason, const char *detail)
@@ -46,7 +46,7 @@ static void record(uint32_t reason, const char *detail)
 	struct ctl_exit rec = { .magic = CTL_MAGIC, .reason = reason };
 
 	snprintf(rec.detail, sizeof(rec.detail), "%s", detail);
-	if (exit_fd >= 0 && pwrite(exit_fd, &rec, sizeof(rec), 0) < 0)
+	if (vmm.exit_fd >= 0 && pwrite(vmm.exit_fd, &rec, sizeof(rec), 0) < 0)
 		_exit(9);
 }
 
@@ -58,11 +58,12 @@ static void leave(uint32_t reason, const char *detail)
 
 static struct ctl_status status(void)
 {
-	return (struct ctl_status){ .state = state, .agent_up = up_at == 0,
-				    .vcpus = 1, .ram = ram };
+	return (struct ctl_status){ .state = vmm.state,
+				    .agent_up = vmm.up_at == 0, .vcpus = 1,
+				    .ram = vmm.ram };
 }
 
-static void reply(uint64_t seq, int error, const char *detail, int fd)
+void fake_reply(uint64_t seq, int error, const char *detail, int fd)
 {
 	struct ctl_reply r = {
 		.h = { CTL_MAGIC, CTL_REPLY, seq }, .error = error,
@@ -70,9 +71,9 @@ static void reply(uint64_t seq, int error, const char *detail, int fd)
 	};
 
 	snprintf(r.detail, sizeof(r.detail), "%s", detail);
-	if (is_mode(140))
+	if (fake_is_mode(140))
 		r.h.seq += 1000;
-	fdpass_send(conn, &r, sizeof(r), &fd, fd >= 0);
+	fdpass_send(vmm.conn, &r, sizeof(r), &fd, fd >= 0);
 }
 
 static void event(uint32_t kind)
@@ -80,12 +81,12 @@ static void event(uint32_t kind)
 	struct ctl_event ev = { .h = { CTL_MAGIC, CTL_EVENT, 0 },
 				.kind = kind, .status = status() };
 
-	fdpass_send(conn, &ev, sizeof(ev), NULL, 0);
+	fdpass_send(vmm.conn, &ev, sizeof(ev), NULL, 0);
 }
 
 static void console(const char *text)
 {
-	if (write(console_fd, text, strlen(text)) < 0)
+	if (write(vmm.console_fd, text, strlen(text)) < 0)
 		_exit(9);
 }
 
@@ -94,35 +95,36 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 	size_t need = 4 + c->nr_initrds;
 
 	alarm(0);
-	ram = c->ram;
+	vmm.ram = c->ram;
 	for (uint32_t i = 0; i < c->nr_disks; i++)
 		need += c->disks[i].nr_fds;
 	if (nfds != need || !strstr(c->cmdline, "podflare.base=squashfs")) {
-		reply(c->h.seq, EINVAL, "fake: wrong configuration", -1);
+		fake_reply(c->h.seq, EINVAL, "fake: wrong configuration", -1);
 		_exit(1);
 	}
-	console_fd = fds[2];
-	exit_fd = fds[3];
+	vmm.console_fd = fds[2];
+	vmm.exit_fd = fds[3];
 	console("Linux version 0.0-fake\n\x1b[31mred\x1b[0m \xff\xfe\n");
-	if (is_mode(134)) {
-		reply(c->h.seq, ENOMEM, "fake: cannot have that memory", -1);
+	if (fake_is_mode(134)) {
+		fake_reply(c->h.seq, ENOMEM, "fake: cannot have that memory",
+			   -1);
 		leave(CTL_EXIT_SETUP, "fake: cannot have that memory");
 	}
-	if (is_mode(136))
+	if (fake_is_mode(136))
 		_exit(3);
-	if (is_mode(138)) {
-		fdpass_send(conn, "garbage", 7, NULL, 0);
+	if (fake_is_mode(138)) {
+		fdpass_send(vmm.conn, "garbage", 7, NULL, 0);
 		pause();
 	}
-	state = CTL_STATE_RUNNING;
-	reply(c->h.seq, 0, "", -1);
-	if (is_mode(130) || getenv("PODFLARE_FAKE_PANIC")) {
+	vmm.state = CTL_STATE_RUNNING;
+	fake_reply(c->h.seq, 0, "", -1);
+	if (fake_is_mode(130) || getenv("PODFLARE_FAKE_PANIC")) {
 		console("Kernel panic - not syncing: fake\n");
 		leave(CTL_EXIT_RESET, "fake reset");
 	}
-	up_at = now_ns() + (is_mode(142) ? 2000000000ULL : 1000000);
-	if (is_mode(132))
-		up_at = UINT64_MAX;
+	vmm.up_at = now_ns() + (fake_is_mode(142) ? 2000000000ULL : 1000000);
+	if (fake_is_mode(132))
+		vmm.up_at = UINT64_MAX;
 }
 
 static void give_stream(uint64_t seq, void (*serve)(int fd))
@@ -131,10 +133,10 @@ static void give_stream(uint64_t seq, void (*serve)(int fd))
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 		       sv) < 0 || fake_thread(sv[0], serve) < 0) {
-		reply(seq, errno, "fake: no stream", -1);
+		fake_reply(seq, errno, "fake: no stream", -1);
 		return;
 	}
-	reply(seq, 0, "", sv[1]);
+	fake_reply(seq, 0, "", sv[1]);
 	close(sv[1]);
 }
 
@@ -159,32 +161,38 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		configure(&m->config, fds, nfds);
 		return;
 	case CTL_STATUS:
-		reply(m->h.seq, 0, "", -1);
+		fake_reply(m->h.seq, 0, "", -1);
 		return;
 	case CTL_PAUSE:
 	case CTL_RESUME:
-		if (is_mode(146)) {
+		if (fake_is_mode(146)) {
 			memset(bad, 0xff, sizeof(bad) - 1);
 			bad[sizeof(bad) - 1] = '\0';
 			leave(CTL_EXIT_BUG, bad);
 		}
-		state = m->h.type == CTL_PAUSE ? CTL_STATE_PAUSED
+		vmm.state = m->h.type == CTL_PAUSE ? CTL_STATE_PAUSED
 					       : CTL_STATE_RUNNING;
-		reply(m->h.seq, 0, "", -1);
+		fake_reply(m->h.seq, 0, "", -1);
 		return;
 	case CTL_CONNECT:
-		if (m->connect.port == 1024 && state == CTL_STATE_RUNNING)
+		if (m->connect.port == 1024 && vmm.state == CTL_STATE_RUNNING)
 			give_stream(m->h.seq, fake_agent);
 		else
-			reply(m->h.seq, ETIMEDOUT, "fake: no answer", -1);
+			fake_reply(m->h.seq, ETIMEDOUT, "fake: no answer", -1);
 		return;
 	case CTL_CONSOLE:
 		give_stream(m->h.seq, serve_console);
 		return;
+	case CTL_FORK:
+		fake_fork(&m->fork, fds, nfds);
+		return;
+	case CTL_SYNC:
+		fake_reply(m->h.seq, 0, "", -1);
+		return;
 	case CTL_QUIT:
-		if (is_mode(144))
+		if (fake_is_mode(144))
 			return;
-		reply(m->h.seq, 0, "", -1);
+		fake_reply(m->h.seq, 0, "", -1);
 		leave(CTL_EXIT_QUIT, "");
 	}
 }
@@ -194,12 +202,12 @@ static void on_readable(void)
 	union fake_message m;
 	int fds[FDPASS_MAX];
 	size_t nfds = FDPASS_MAX;
-	ssize_t n = fdpass_recv(conn, &m, sizeof(m), fds, &nfds);
+	ssize_t n = fdpass_recv(vmm.conn, &m, sizeof(m), fds, &nfds);
 
 	if (n <= 0) {
-		close(conn);
-		conn = -1;
-		if (state == CTL_STATE_NEW)
+		close(vmm.conn);
+		vmm.conn = -1;
+		if (vmm.state == CTL_STATE_NEW)
 			_exit(1);
 		return;
 	}
@@ -226,18 +234,18 @@ int main(void)
 	alarm(1);	/* whoever started us may have been killed */
 	for (;;) {
 		struct pollfd p[2] = { { CTL_LISTEN_FD, POLLIN },
-				       { conn, POLLIN } };
+				       { vmm.conn, POLLIN } };
 		int n = poll(p, 2, 5);
 
-		if (terminated && !is_mode(144))
+		if (terminated && !fake_is_mode(144))
 			leave(CTL_EXIT_QUIT, "terminated");
 		if (powered_off) {
 			event(CTL_EV_EXIT);
 			leave(CTL_EXIT_POWEROFF, "");
 		}
-		if (up_at && up_at != UINT64_MAX && now_ns() >= up_at &&
-		    conn >= 0) {
-			up_at = 0;
+		if (vmm.up_at && vmm.up_at != UINT64_MAX &&
+		    now_ns() >= vmm.up_at && vmm.conn >= 0) {
+			vmm.up_at = 0;
 			event(CTL_EV_AGENT_UP);
 		}
 		if (n <= 0)
@@ -246,9 +254,11 @@ int main(void)
 			int fd = accept4(CTL_LISTEN_FD, NULL, NULL,
 					 SOCK_CLOEXEC);
 
-			if (conn >= 0)
-				close(conn);
-			conn = fd;
+			if (vmm.conn >= 0)
+				close(vmm.conn);
+			vmm.conn = fd;
+			if (vmm.state != CTL_STATE_NEW)
+				alarm(0);
 		} else if (p[1].revents) {
 			on_readable();
 		}

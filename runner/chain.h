@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/chain.h - a sandbox's disk as files: its chain of CoW layers
+ *
+ * A sandbox's folder holds all of its layers, disk.000.cow at the bottom, the
+ * one with the highest number on top; numbers may be missing.  Copies of a
+ * sandbox share layers by hard links: a layer lives as long as some folder has
+ * it.
+ *
+ * The functions block on the disk: they are for work threads.
+ */
+#ifndef PODFLARE_RUNNER_CHAIN_H
+#define PODFLARE_RUNNER_CHAIN_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+#define CHAIN_MAX 44		/* layers of one sandbox */
+#define CHAIN_FLATTEN 16	/* a start from disk makes one of so many */
+#define CHAIN_NAME 24
+
+struct chain {
+	unsigned int n;
+	unsigned int nr[CHAIN_MAX + 2];	/* their numbers, ascending */
+};
+
+void chain_name(char name[CHAIN_NAME], unsigned int nr);
+/* What the folder has. Return: 0, or -1 with @err. */
+int chain_list(int dirfd, struct chain *c, struct err *err);
+/* The number that a further layer gets. */
+unsigned int chain_next(const struct chain *c);
+/* Bytes of the host's disk that the folder's layers take, shared ones too. */
+uint64_t chain_used(int dirfd);
+/* Make layer @nr, empty, for a disk of @size bytes. It need not be on stable
+ * storage: one that was lost is made again when the chain is settled.
+ * Return: its descriptor, -1 with @err. */
+int chain_add(int dirfd, unsigned int nr, uint64_t size, struct err *err);
+/* Give the folder @to the layers that @from has. Return: 0, or -1 with @err. */
+int chain_link(int from, int to, const struct chain *c, struct err *err);
+/* Remove layer @nr. Return: 0 (also when there is none), or -1 with @err. */
+int chain_drop(int dirfd, unsigned int nr, struct err *err);
+
+/* Make the chain fit to be opened by a VMM, whatever the last one left: all
+ * layers sealed but the top, which nobody else has. @c is what there is then.
+ * Nobody else may use the folder meanwhile. Return: 0, or -1 with @err. */
+int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err);
+/* Make one layer of all but the top one. Return: 0, or -1 with @err: then the
+ * chain is as it was. */
+int chain_flatten(int dirfd, struct chain *c, struct err *err);
+
+#endif

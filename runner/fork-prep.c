@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner/fork-prep.c - what a copy needs before there is one
+ *
+ * podflared, work threads, several at once: each touches its own slot.  All
+ * that can be done before the source's guest stands still is done here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cowfmt.h"
+#include "runner/fork-slot.h"
+#include "runner/store.h"
+
+static int open_own(struct sandbox *sb, const char *name, struct err *err)
+{
+	int fd = openat(sb->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			0600);
+
+	return fd < 0 ? err_sys(err, errno, "%s", name) : fd;
+}
+
+static int open_files(struct fork_slot *s)
+{
+	struct sandbox *sb = s->sb;
+	struct fork_files *f = &s->files;
+	char socket[64];
+
+	f->layer = chain_add(sb->dirfd, chain_next(&s->fork->chain), sb->disk,
+			     &s->err);
+	if (f->layer < 0)
+		return -1;
+	f->console = open_own(sb, SANDBOX_CONSOLE, &s->err);
+	if (f->console < 0)
+		return -1;
+	dprintf(f->console, "podflare: forked from %s (%s)\n",
+		sb->origin.parent_name, sb->origin.parent);
+	f->exit = open_own(sb, VMPROC_EXIT_FILE, &s->err);
+	if (f->exit < 0)
+		return -1;
+	snprintf(socket, sizeof(socket), "%s.sock", sb->id);
+	f->sock = path_bind_unix(sb->runner->places.vm_fd, socket,
+				 SOCK_SEQPACKET, &s->err);
+	return f->sock < 0 ? -1 : 0;
+}
+
+void fork_prepare_slot(struct fork_slot *s)
+{
+	struct sandbox *sb = s->sb;
+
+	if (s->fork->prep_err.code || s->err.code)
+		return;
+	/* the chain of a view is empty: its VMM has the files, nobody else
+	 * will want them */
+	if (store_make(sb, &s->err) < 0 ||
+	    (!s->held && store_mark(sb->runner, sb->id, &s->err) < 0) ||
+	    chain_link(s->fork->source->dirfd, sb->dirfd, &s->fork->chain,
+		       &s->err) < 0 ||
+	    open_files(s) < 0)
+		err_context(&s->err, "sandbox %s", sb->name);
+}
+
+void fork_prepare_source(struct fork *f)
+{
+	struct sandbox *src = f->source;
+
+	if (src->kind == SB_POINT) {
+		/* it never writes, and so will not use its new layer */
+		f->top = memfd_create("layer", MFD_CLOEXEC);
+		if (f->top < 0)
+			err_sys(&f->prep_err, errno, "disk layer");
+		else
+			cow_format_init(f->top, src->disk, &f->prep_err);
+		return;
+	}
+	if (chain_list(src->dirfd, &f->chain, &f->prep_err) < 0)
+		return;
+	if (f->chain.n >= CHAIN_MAX) {
+		err_set(&f->prep_err, ERR_LIMIT,
+			"sandbox %s: its disk has %u layers, one for each fork "
+			"so far, and cannot have more", src->name, f->chain.n);
+		err_hint(&f->prep_err, "podflare exec %s poweroff; with its "
+			 "next start the layers become one", src->name);
+		return;
+	}
+	f->top_nr = chain_next(&f->chain);
+	f->top = chain_add(src->dirfd, f->top_nr, src->disk, &f->prep_err);
+	if (f->top < 0)
+		err_context(&f->prep_err, "sandbox %s", src->name);
+}
+
+void fork_close_files(struct fork_slot *s)
+{
+	int *fds[] = { &s->files.sock, &s->files.console, &s->files.exit,
+		       &s->files.layer };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
