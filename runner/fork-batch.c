@@ -40,8 +40,8 @@ static unsigned int fill_children(struct fork *f, struct vm_fork_child *c,
 		of[*n] = s;
 		c[(*n)++] = (struct vm_fork_child){
 			.sock = s->files.sock, .console = s->files.console,
-			.exit = s->files.exit, .layer = s->files.layer,
-			.hold = s->held,
+			.exit = s->files.exit, .log = s->files.log,
+			.layer = s->files.layer, .hold = s->held,
 		};
 		running += !s->held;
 	}

@@ -16,10 +16,11 @@
 #include "runner/fork-slot.h"
 #include "runner/store.h"
 
-static int open_own(struct sandbox *sb, const char *name, struct err *err)
+static int open_own(struct sandbox *sb, const char *name, int flags,
+		    struct err *err)
 {
-	int fd = openat(sb->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			0600);
+	int fd = openat(sb->dirfd, name,
+			flags | O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	return fd < 0 ? err_sys(err, errno, "%s", name) : fd;
 }
@@ -34,13 +35,16 @@ static int open_files(struct fork_slot *s)
 			     &s->err);
 	if (f->layer < 0)
 		return -1;
-	f->console = open_own(sb, SANDBOX_CONSOLE, &s->err);
+	f->console = open_own(sb, SANDBOX_CONSOLE, 0, &s->err);
 	if (f->console < 0)
 		return -1;
 	dprintf(f->console, "podflare: forked from %s (%s)\n",
 		sb->origin.parent_name, sb->origin.parent);
-	f->exit = open_own(sb, VMPROC_EXIT_FILE, &s->err);
+	f->exit = open_own(sb, VMPROC_EXIT_FILE, 0, &s->err);
 	if (f->exit < 0)
+		return -1;
+	f->log = open_own(sb, VMPROC_LOG_FILE, O_APPEND, &s->err);
+	if (f->log < 0)
 		return -1;
 	snprintf(socket, sizeof(socket), "%s.sock", sb->id);
 	f->sock = path_bind_unix(sb->runner->places.vm_fd, socket,
@@ -96,7 +100,7 @@ void fork_prepare_source(struct fork *f)
 void fork_close_files(struct fork_slot *s)
 {
 	int *fds[] = { &s->files.sock, &s->files.console, &s->files.exit,
-		       &s->files.layer };
+		       &s->files.log, &s->files.layer };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		if (*fds[i] >= 0)

@@ -159,6 +159,14 @@ static void greeted(void *arg, const struct err *err, const uint8_t *values,
 	check_ready(s);
 }
 
+/* A first message: a copy's VMM that gets none ends after a while. */
+static int touch(struct fork_slot *s, struct err *err)
+{
+	return vmctl_order(vmproc_ctl(s->sb->vm), VM_STATUS,
+			   s->sb->runner->agent_timeout_ms, NULL, NULL, err)
+		? 0 : -1;
+}
+
 static int greet(struct fork_slot *s, struct err *err)
 {
 	struct runner *r = s->sb->runner;
@@ -250,7 +258,8 @@ void fork_slot_born(struct fork_slot *s, pid_t pid)
 		return;
 	}
 	s->greeted = s->held;
-	if (sb->vm && (s->held || greet(s, &err) == 0) && save(s, &err) == 0)
+	if (sb->vm && (s->held ? touch(s, &err) : greet(s, &err)) == 0 &&
+	    save(s, &err) == 0)
 		return;
 	err_context(&err, "sandbox %s", sb->name);
 	fork_slot_fail(s, &err);

@@ -254,7 +254,7 @@ void fork_add(struct fork *f, struct sandbox *sb, bool held)
 
 	*s = (struct fork_slot){
 		.fork = f, .sb = sandbox_ref(sb), .held = held,
-		.files = { -1, -1, -1, -1 },
+		.files = { -1, -1, -1, -1, -1 },
 	};
 	TAILQ_INIT(&s->removals);
 	sb->slot = s;

@@ -26,7 +26,7 @@ struct fork_ops {
 };
 
 struct fork_files {
-	int sock, console, exit, layer;	/* -1: none */
+	int sock, console, exit, log, layer;	/* -1: none */
 };
 
 struct fork_slot {

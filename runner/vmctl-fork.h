@@ -13,6 +13,7 @@
 struct vm_fork_child {
 	int sock;	/* its control socket, bound */
 	int console, exit;
+	int log;	/* the VMM's own */
 	int layer;	/* fresh, its disk's new top */
 	bool hold;	/* it is kept as it is, and does not run */
 };

@@ -11,8 +11,10 @@
 #include "common/agent.h"
 #include "common/fdpass.h"
 
+#define CHILD_FDS 5	/* of a child in a CTL_FORK */
+
 _Static_assert(VM_FORK_MAX == CTL_FORK_MAX, "children of one fork");
-_Static_assert(1 + 4 * CTL_FORK_MAX <= FDPASS_MAX, "a CTL_FORK has to fit");
+_Static_assert(1 + CHILD_FDS * CTL_FORK_MAX <= FDPASS_MAX, "a CTL_FORK has to fit");
 
 static int add_disk(struct ctl_config *m, const char *id, uint32_t kind,
 		    const int *fds, int nr_fds, int *all, size_t *n)
@@ -68,7 +70,7 @@ struct vmctl_call *vmctl_fork(struct vmctl *v, int top,
 			      vmctl_fork_cb cb, void *arg, struct err *err)
 {
 	struct ctl_fork m = { .n = n };
-	int fds[1 + 4 * CTL_FORK_MAX] = { top };
+	int fds[1 + CHILD_FDS * CTL_FORK_MAX] = { top };
 	struct vmctl_call *c;
 	size_t nfds = 1;
 
@@ -80,6 +82,7 @@ struct vmctl_call *vmctl_fork(struct vmctl *v, int top,
 		fds[nfds++] = k->sock;
 		fds[nfds++] = k->console;
 		fds[nfds++] = k->exit;
+		fds[nfds++] = k->log;
 		fds[nfds++] = k->layer;
 	}
 	c = vmctl_call_new(v, CTL_FORK, timeout_ms, err);

@@ -25,7 +25,7 @@
 #include "common/fdpass.h"
 #include "tests/fake/fake-agent.h"
 
-#define CHILD_FDS 4	/* socket, console, exit record, layer */
+#define CHILD_FDS 5	/* socket, console, exit record, log, layer */
 
 static atomic_bool new_copy;
 
