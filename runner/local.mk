@@ -43,6 +43,7 @@ librunner_a_SOURCES = \
 	runner/req-runner.c \
 	runner/req-sandbox.c \
 	runner/req-show.c \
+	runner/req-view.c \
 	runner/request.c runner/request.h \
 	runner/runner.h \
 	runner/sandbox.c runner/sandbox.h \

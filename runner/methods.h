@@ -13,6 +13,8 @@ void method_runner_stop(struct request *rq);
 void method_runner_shutdown(struct request *rq);
 void method_sandbox_create(struct request *rq);
 void method_sandbox_fork(struct request *rq);
+void method_sandbox_origin(struct request *rq);
+void method_sandbox_view(struct request *rq);
 void method_sandbox_list(struct request *rq);
 void method_sandbox_show(struct request *rq);
 void method_sandbox_rm(struct request *rq);

@@ -261,7 +261,7 @@ endif
 if HAVE_CMOCKA
 runner_tests = test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-image \
-	test-runner-start
+	test-runner-points test-runner-start
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
@@ -301,6 +301,10 @@ test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
 test_runner_image_CPPFLAGS = $(runner_cppflags)
 test_runner_image_LDADD = $(runner_ldadd)
 EXTRA_test_runner_image_DEPENDENCIES = $(runner_extra)
+test_runner_points_SOURCES = tests/unit/test-runner-points.c $(runner_fork)
+test_runner_points_CPPFLAGS = $(runner_cppflags)
+test_runner_points_LDADD = $(runner_ldadd)
+EXTRA_test_runner_points_DEPENDENCIES = $(runner_extra)
 test_runner_start_SOURCES = tests/unit/test-runner-start.c $(runner_host)
 test_runner_start_CPPFLAGS = $(runner_cppflags)
 test_runner_start_LDADD = $(runner_ldadd)
