@@ -53,6 +53,7 @@ static void on_request(struct conn *c, const struct frame *f)
 	case AGENT_CHANGES:
 	case AGENT_HASH:
 	case AGENT_FETCH:
+	case AGENT_APPLY:
 		transfer_start(c, f);
 		break;
 	case AGENT_INFO:

@@ -23,7 +23,8 @@
 struct agent_system {
 	const char *etc;	/* folder of passwd and group */
 	const char *cgroup;	/* where cgroup2 is mounted, NULL: nowhere */
-	struct layers layers;	/* of the root */
+	const char *root;	/* folder of the file system */
+	struct layers layers;	/* its halves */
 	const char *mountinfo;	/* what is mounted on it: a file of /proc */
 	int (*add_entropy)(const void *data, size_t len, struct err *err);
 	int (*set_clock)(uint64_t realtime_ns, struct err *err);

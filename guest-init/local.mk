@@ -4,6 +4,11 @@
 # never with the host programs' flags.
 guest_init_sources = \
 	guest-init/agent.c \
+	guest-init/apply.c \
+	guest-init/apply-check.c \
+	guest-init/apply-commit.c \
+	guest-init/apply-read.c \
+	guest-init/apply-undo.c \
 	guest-init/archive.c \
 	guest-init/asked.c \
 	guest-init/backlog.c \
@@ -58,6 +63,7 @@ guest_init_common_sources = \
 
 guest_init_headers = \
 	guest-init/agent.h \
+	guest-init/apply.h \
 	guest-init/archive.h \
 	guest-init/asked.h \
 	guest-init/backlog.h \

@@ -107,6 +107,7 @@ const struct agent_system *system_of_guest(const struct mount_halves *h)
 	static struct agent_system guest = {
 		.etc = "/etc",
 		.cgroup = "/sys/fs/cgroup",
+		.root = "/",
 		.mountinfo = "/proc/self/mountinfo",
 		.add_entropy = add_entropy,
 		.set_clock = set_clock,

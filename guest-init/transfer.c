@@ -22,6 +22,7 @@
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/tlv.h"
+#include "guest-init/apply.h"
 #include "guest-init/archive.h"
 #include "guest-init/changes.h"
 #include "guest-init/extract.h"
@@ -257,6 +258,18 @@ static void say_error(const struct err *err)
 	}
 }
 
+static int apply(struct frame_reader *frames, const char *root,
+		 const struct layers *layers, struct err *err)
+{
+	struct stream_in in = { .fd = STREAM, .frames = frames };
+	const struct buf none = BUF_INIT;
+
+	if (send_ok(&none, err) < 0 ||
+	    apply_stream(&in, root, layers, err) < 0)
+		return -1;
+	return send_ok(&none, err);
+}
+
 /* Of one path, with a user's rights. */
 static int carry_out_as_user(const struct frame *f, struct frame_reader *frames,
 			     const char *etc, const struct layers *layers,
@@ -287,6 +300,8 @@ static int carry_out(const struct frame *f, struct frame_reader *frames,
 		return send_files(false, frames, layers, err);
 	case AGENT_FETCH:
 		return send_files(true, frames, layers, err);
+	case AGENT_APPLY:
+		return apply(frames, system->root, layers, err);
 	default:
 		return carry_out_as_user(f, frames, system->etc, layers, err);
 	}
@@ -317,7 +332,9 @@ static void run(struct conn *c, const struct frame *f)
 	int rc;
 
 	keep_only(c->fd, &layers);
-	spawn_unprotect();
+	/* one that ends half way must not be the OOM killer's doing */
+	if (f->type != AGENT_APPLY)
+		spawn_unprotect();
 	rc = carry_out(f, &c->in, system, &layers, &err);
 	if (rc < 0)
 		say_error(&err);

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "guest-init/lookup.h"
+#include "guest-init/apply.h"
 
 #define NAMES_BUDGET (128 * MIB)
 
@@ -24,10 +24,11 @@ struct level {
 	uint32_t put_off;	/* the last folder that is; NAMES_NONE */
 };
 
-/* Of the kernel, or gone with the power. */
+/* Of the kernel, gone with the power, or ours. */
 static bool is_left_out(const struct walk *w)
 {
-	static const char *const paths[] = { "/proc", "/sys", "/dev", "/run" };
+	static const char *const paths[] = { "/proc", "/sys", "/dev", "/run",
+					     "/" APPLY_FOLDER };
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (strcmp((char *)w->path.data, paths[i]) == 0)

@@ -65,11 +65,16 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
-agent_tests = test-agent-changes test-agent-copy test-agent-exec test-agent-fetch \
-	test-agent-files test-agent-requests test-agent-session \
-	test-agent-tar test-agent-tty
+agent_tests = test-agent-apply test-agent-changes test-agent-copy \
+	test-agent-exec test-agent-fetch test-agent-files \
+	test-agent-requests test-agent-session test-agent-tar test-agent-tty
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
+test_agent_apply_SOURCES = tests/unit/test-agent-apply.c $(agent_rig) \
+	tests/unit/agent-record.c tests/unit/agent-record.h \
+	tests/unit/overlay-rig.c tests/unit/overlay-rig.h
+test_agent_apply_CPPFLAGS = $(unit_cppflags)
+test_agent_apply_LDADD = $(agent_libs)
 test_agent_changes_SOURCES = tests/unit/test-agent-changes.c $(agent_rig) \
 	tests/unit/agent-record.c tests/unit/agent-record.h \
 	tests/unit/overlay-rig.c tests/unit/overlay-rig.h

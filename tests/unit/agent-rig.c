@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -114,6 +115,7 @@ static void serve(const struct rig *r, int control)
 	const struct agent_system system = {
 		.layers = { open(r->upper, flags), open(r->lower, flags) },
 		.mountinfo = r->mountinfo,
+		.root = r->root,
 		.etc = r->etc,
 		.cgroup = r->cgroup[0] ? r->cgroup : NULL,
 		.add_entropy = note_entropy,
@@ -192,6 +194,7 @@ static void make_halves(struct rig *r)
 {
 	snprintf(r->upper, sizeof(r->upper), "%s/upper", r->dir);
 	snprintf(r->lower, sizeof(r->lower), "%s/lower", r->dir);
+	snprintf(r->root, sizeof(r->root), "%s/root", r->dir);
 	snprintf(r->mountinfo, sizeof(r->mountinfo), "%s/mountinfo", r->dir);
 	assert_int_equal(mkdir(r->upper, 0755), 0);
 	assert_int_equal(mkdir(r->lower, 0755), 0);
@@ -276,6 +279,7 @@ int rig_teardown(void **state)
 			 "find . -depth -mindepth 1 -type d -exec rmdir {} + "
 			 "2>/dev/null; rmdir \"$PWD\" 2>/dev/null && break; "
 			 "sleep 0.1; done", r->cgroup);
+	umount2(r->root, MNT_DETACH);	/* of a test that failed */
 	rig_host("chmod -R u+rwx %s; rm -rf %s", r->dir, r->dir);
 	munmap(r->seen, sizeof(*r->seen));
 	free(r);

@@ -33,7 +33,8 @@ struct rig {
 	char dir[64];		/* a folder for the test's files */
 	char etc[80];		/* passwd and group of the agent */
 	char cgroup[256];	/* "" where there are none */
-	char upper[80], lower[80];	/* the halves of its root */
+	char root[80];		/* of the agent; not made */
+	char upper[80], lower[80];	/* its halves */
 	char mountinfo[80];	/* what is mounted there, empty at first */
 };
 

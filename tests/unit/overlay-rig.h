@@ -21,4 +21,15 @@ void overlay_clear(struct rig *r);
  */
 void overlay_expect(struct rig *r, bool all, struct buf *lines);
 
+struct stat;
+/* Called in order of paths. @param now, old NULL where there is none */
+typedef void tree_fn(void *arg, const char *path, uint32_t change,
+		     const struct stat *now, const struct stat *old);
+/* Where the folder @now differs from @old. */
+void tree_compare(const char *now, const char *old, tree_fn *fn, void *arg);
+/* @n random operations in a folder. @param seed says which, and is moved on */
+void tree_operate(const char *top, unsigned int *seed, int n);
+/* A random path, of the names that those operations use: no slash before it. */
+void tree_pick_path(unsigned int *seed, char *path, size_t size);
+
 #endif

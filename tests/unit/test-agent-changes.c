@@ -297,97 +297,6 @@ static void a_request_is_checked_in_form(void **state)
 	reply_free(&reply);
 }
 
-/* Random operations on a real overlay. */
-static unsigned int seed;
-
-static unsigned int pick(unsigned int n)
-{
-	seed = seed * 1103515245 + 12345;
-	return (seed >> 16) % n;
-}
-
-static void pick_path(char *path, size_t size)
-{
-	static const char *const names[] = { "a", "a-b", "a b", "a.c", "b", "b0",
-					     "\xc3\xa4", "-" };
-	size_t len = 0;
-
-	for (unsigned int i = 0, n = 1 + pick(3); i < n; i++)
-		len += (size_t)snprintf(path + len, size - len, "%s%s",
-					i ? "/" : "",
-					names[pick(ARRAY_SIZE(names))]);
-}
-
-static void write_random(int dir, const char *path, int flags)
-{
-	int fd = openat(dir, path, O_WRONLY | O_CREAT | O_NONBLOCK |
-			O_CLOEXEC | flags, 0644);
-	char text[3];
-
-	/* few contents and lengths, so that some are equal */
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = (char)('x' + pick(2));
-	if (fd < 0)
-		return;
-	assert_true(write(fd, text, 1 + pick(3)) > 0);
-	close(fd);
-}
-
-static void operate(int dir)
-{
-	char path[64], other[64];
-
-	pick_path(path, sizeof(path));
-	pick_path(other, sizeof(other));
-	switch (pick(16)) {
-	case 0 ... 2:
-		write_random(dir, path, O_TRUNC);
-		break;
-	case 3:
-		write_random(dir, path, 0);
-		break;
-	case 4:
-		unlinkat(dir, path, 0);
-		break;
-	case 5 ... 6:
-		mkdirat(dir, path, 0755);
-		break;
-	case 7:
-		rig_host("rm -rf -- './%s'", path);
-		break;
-	case 8 ... 10:
-		renameat(dir, path, dir, other);
-		break;
-	case 11:
-		fchmodat(dir, path, pick(2) ? 0755 : 0700, 0);
-		break;
-	case 12:
-		symlinkat(pick(2) ? "x" : "y", dir, path);
-		break;
-	case 13:
-		linkat(dir, path, dir, other, 0);
-		break;
-	case 14:
-		utimensat(dir, path, NULL, 0);
-		break;
-	default:
-		mknodat(dir, path, pick(2) ? S_IFIFO | 0600 : S_IFCHR | 0600,
-			makedev(1, 3 + 2 * pick(2)));
-	}
-}
-
-static void operate_in(const char *top, int n)
-{
-	int dir;
-
-	assert_int_equal(chdir(top), 0);
-	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (int i = 0; i < n; i++)
-		operate(dir);
-	close(dir);
-	assert_int_equal(chdir("/"), 0);
-}
-
 /* Of the lines of everything, those of a path and what is below. */
 static void keep_below(struct buf *lines, const char *path)
 {
@@ -407,7 +316,7 @@ static void keep_below(struct buf *lines, const char *path)
 	*lines = kept;
 }
 
-static void check_round(struct rig *r, int round)
+static void check_round(struct rig *r, int round, unsigned int *seed)
 {
 	CLEANUP_BUF struct buf want = BUF_INIT, got = BUF_INIT, all = BUF_INIT;
 	CLEANUP_BUF struct buf got_all = BUF_INIT, got_some = BUF_INIT;
@@ -416,7 +325,7 @@ static void check_round(struct rig *r, int round)
 
 	overlay_expect(r, false, &want);
 	overlay_expect(r, true, &all);
-	pick_path(path + 1, sizeof(path) - 1);
+	tree_pick_path(seed, path + 1, sizeof(path) - 1);
 	ask_lines(r, NULL, false, &got);
 	ask_lines(r, NULL, true, &got_all);
 	ask_lines(r, paths, false, &got_some);
@@ -438,13 +347,14 @@ static void whatever_was_done_the_answer_is_as_the_slow_way_finds(void **state)
 	if (!have_overlay)
 		skip();
 	for (int round = 0; round < ROUNDS; round++) {
-		seed = (unsigned int)round * 7919 + 1;
+		unsigned int seed = (unsigned int)round * 7919 + 1;
+
 		overlay_clear(r);
-		operate_in(r->lower, OPERATIONS);
+		tree_operate(r->lower, &seed, OPERATIONS);
 		overlay_mount(r);
 		for (int i = 0; i < 3; i++) {
-			operate_in(rig_path(r, "root"), OPERATIONS / 3);
-			check_round(r, round);
+			tree_operate(r->root, &seed, OPERATIONS / 3);
+			check_round(r, round, &seed);
 		}
 		overlay_umount(r);
 	}
