@@ -32,7 +32,19 @@ static bool is_expected(const struct apply_op *op, const struct layer_dir *dir,
 	return !op->has_ctime || op->old_ctime == nanoseconds(st->st_ctim);
 }
 
-static int check(struct lookup *l, struct apply_op *op, struct err *err)
+/* A folder that others were copied up into. If something new is in one that is
+ * to go, its removal tells. */
+static bool is_same_folder(const struct apply_op *op,
+			   const struct layer_entry *e)
+{
+	const struct stat *was = &op->was, *now = &e->now_st;
+
+	return S_ISDIR(was->st_mode) && was->st_mode == now->st_mode &&
+	       was->st_uid == now->st_uid && was->st_gid == now->st_gid;
+}
+
+static int check(struct lookup *l, struct apply_op *op, bool again,
+		 struct err *err)
 {
 	const struct layer_dir *dir;
 	struct layer_entry e;
@@ -44,7 +56,8 @@ static int check(struct lookup *l, struct apply_op *op, struct err *err)
 		return e.now ? busy(op, "is there already", err) : 0;
 	if (!e.now)
 		return busy(op, "is not there any more", err);
-	if (!is_expected(op, dir, base, &e))
+	if (!(again && is_same_folder(op, &e)) &&
+	    !is_expected(op, dir, base, &e))
 		return busy(op, "has changed", err);
 	if ((op->change & AGENT_CHANGE_CONTENT) &&
 	    (S_ISDIR(op->mode) || S_ISDIR(e.now_st.st_mode)))
@@ -56,14 +69,14 @@ static int check(struct lookup *l, struct apply_op *op, struct err *err)
 	return 0;
 }
 
-int apply_check(struct apply *a, struct err *err)
+int apply_check(struct apply *a, bool again, struct err *err)
 {
 	struct lookup l;
 	int rc = 0;
 
 	lookup_init(&l, a->layers);
 	for (size_t i = 0; rc == 0 && i < a->n; i++)
-		rc = check(&l, &a->ops[i], err);
+		rc = check(&l, &a->ops[i], again, err);
 	lookup_free(&l);
 	return rc;
 }

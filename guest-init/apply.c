@@ -121,10 +121,14 @@ static void free_ops(struct apply *a)
 	free(a->ops);
 }
 
-static int carry_out(struct apply *a, struct stream_in *in, struct err *err)
+static int carry_out(struct apply *a, struct stream_in *in, int freezer,
+		     struct err *err)
 {
 	if (open_folder(a, err) < 0 || apply_read(a, in, err) < 0 ||
-	    apply_check(a, err) < 0)
+	    apply_check(a, false, err) < 0 || apply_ready(a, err) < 0)
+		return -1;
+	apply_freeze(freezer);
+	if (apply_check(a, true, err) < 0)
 		return -1;
 	if (apply_commit(a, err) == 0)
 		return 0;
@@ -133,7 +137,7 @@ static int carry_out(struct apply *a, struct stream_in *in, struct err *err)
 }
 
 int apply_stream(struct stream_in *in, const char *root,
-		 const struct layers *layers, struct err *err)
+		 const struct layers *layers, int freezer, struct err *err)
 {
 	struct apply a = { .layers = layers, .folder = -1, .parent = -1 };
 	int rc;
@@ -142,7 +146,12 @@ int apply_stream(struct stream_in *in, const char *root,
 	if (a.root < 0)
 		return err_sys(err, errno, "%s", root);
 	umask(0);
-	rc = carry_out(&a, in, err);
+	rc = carry_out(&a, in, freezer, err);
+	if (freezer >= 0)
+		close(freezer);
+	/* what is acknowledged is on the disk */
+	if (rc == 0)
+		(void)syncfs(a.root);
 	close_folder(&a);
 	apply_forget(&a);
 	close(a.root);

@@ -4,9 +4,10 @@
  *
  * Theory of operation: what is new is made in a folder of its own on the same
  * file system while it comes in.  When all is there, it is checked that what is
- * to be replaced is still what the host knows; only then renames put the new
- * in place, and each step is noted.  When one fails, those before it are taken
- * back.  What was there is kept in that folder meanwhile, but for files of the
+ * to be replaced is still what the host knows, and made ready.  Then the commands
+ * stand still (a FREEZE of the agent's own), it is checked again, renames put the
+ * new in place, and each step is noted.  When one fails, those before it are
+ * taken back.  What was there is kept in that folder meanwhile, but for files of the
  * image's own: those can be had from the image again, and to rename them would
  * be to copy them.
  *
@@ -60,10 +61,11 @@ struct apply_name {
 /*
  * Carry out what the stream says.
  * @param root folder of the file system, which is of these halves
+ * @param freezer a stream to the agent itself; closed; -1: none
  * Return: 0, or -1 with @err: nothing has changed then.
  */
 int apply_stream(struct stream_in *in, const char *root,
-		 const struct layers *layers, struct err *err);
+		 const struct layers *layers, int freezer, struct err *err);
 /* @param kept of what was there, not of the new */
 struct apply_name apply_name(const struct apply *a, const struct apply_op *op,
 			     bool kept);
@@ -81,8 +83,13 @@ int apply_read(struct apply *a, struct stream_in *in, struct err *err);
 /* Mode, owner and time. @param fd of a file, or -1: @name in @dir */
 int apply_attributes(int fd, int dir, const char *name,
 		     const struct apply_op *op);
-/* apply-check.c: what must be there is. Return: 0, or -1 with @err. */
-int apply_check(struct apply *a, struct err *err);
+/* apply-check.c: what must be there is. @param again after apply_ready(), by
+ * which times of folders have changed. Return: 0, or -1 with @err. */
+int apply_check(struct apply *a, bool again, struct err *err);
+/* apply-ready.c. Return: 0, or -1 with @err. */
+int apply_ready(struct apply *a, struct err *err);
+/* The commands stand still until @fd is closed. */
+void apply_freeze(int fd);
 /* apply-commit.c. Return: 0, or -1 with @err, and some is done. */
 int apply_commit(struct apply *a, struct err *err);
 /* apply-undo.c: take back what is done; adds to @err when that fails, too. */

@@ -31,6 +31,8 @@ static void note_reset(struct conn *c, int sys)
 	int pending = 0;
 	socklen_t len = sizeof(pending);
 
+	if (c->local)
+		return;
 	if (sys != ECONNRESET &&
 	    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &pending, &len) < 0)
 		return;

@@ -45,6 +45,8 @@ struct conn {
 	bool half_closed;
 	bool broken;	/* nothing can be sent any more */
 	bool reset;	/* the transport was, see above; stands before gone() */
+	bool local;	/* the other end is a process of ours: ECONNRESET only
+			 * says that it did not read everything */
 	bool dead;
 };
 

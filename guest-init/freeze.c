@@ -133,6 +133,29 @@ void freeze_start(struct conn *c)
 		loop_timer_set(&a->loop, &h->timer, FREEZE_WAIT_MS);
 }
 
+static void on_offered(struct conn *c, const struct frame *f)
+{
+	struct err err = ERR_INIT;
+
+	if (f->type == AGENT_FREEZE) {
+		freeze_start(c);
+		return;
+	}
+	err_set(&err, ERR_PROTOCOL, "unexpected frame %u", f->type);
+	conn_fail(c, &err);
+}
+
+void freeze_offer(struct agent *a, int fd)
+{
+	static const struct conn_ops ops = { .frame = on_offered };
+	struct conn *c = conn_open(a, fd, &ops);
+
+	if (!c)
+		return;
+	c->local = true;
+	conn_set_ops(c, &ops, NULL);
+}
+
 void freeze_end(struct agent *a)
 {
 	while (a->freezer.holds) {

@@ -17,6 +17,8 @@
 
 /* The FREEZE request; answers on @c. */
 void freeze_start(struct conn *c);
+/* A FREEZE may come over this stream, at any time. @param fd taken over */
+void freeze_offer(struct agent *a, int fd);
 /* HELLO: whatever streams there were, commands go on. */
 void freeze_end(struct agent *a);
 void freeze_free(struct agent *a);

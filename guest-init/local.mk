@@ -8,6 +8,7 @@ guest_init_sources = \
 	guest-init/apply-check.c \
 	guest-init/apply-commit.c \
 	guest-init/apply-read.c \
+	guest-init/apply-ready.c \
 	guest-init/apply-undo.c \
 	guest-init/archive.c \
 	guest-init/asked.c \

@@ -27,6 +27,7 @@
 #include "guest-init/changes.h"
 #include "guest-init/extract.h"
 #include "guest-init/fetch.h"
+#include "guest-init/freeze.h"
 #include "guest-init/spawn.h"
 #include "guest-init/user.h"
 
@@ -34,7 +35,8 @@
 #define STREAM 3
 #define UPPER 4
 #define LOWER 5
-#define FIRST_FREE 6
+#define FREEZER 6		/* of APPLY: a stream to the agent itself */
+#define FIRST_FREE 7
 
 #define DRAIN_MS 2000
 #define DRAIN_BYTES (64 * MIB)
@@ -259,13 +261,13 @@ static void say_error(const struct err *err)
 }
 
 static int apply(struct frame_reader *frames, const char *root,
-		 const struct layers *layers, struct err *err)
+		 const struct layers *layers, int freezer, struct err *err)
 {
 	struct stream_in in = { .fd = STREAM, .frames = frames };
 	const struct buf none = BUF_INIT;
 
 	if (send_ok(&none, err) < 0 ||
-	    apply_stream(&in, root, layers, err) < 0)
+	    apply_stream(&in, root, layers, freezer, err) < 0)
 		return -1;
 	return send_ok(&none, err);
 }
@@ -291,7 +293,7 @@ static int carry_out_as_user(const struct frame *f, struct frame_reader *frames,
 
 static int carry_out(const struct frame *f, struct frame_reader *frames,
 		     const struct agent_system *system,
-		     const struct layers *layers, struct err *err)
+		     const struct layers *layers, int freezer, struct err *err)
 {
 	switch (f->type) {
 	case AGENT_CHANGES:
@@ -301,20 +303,20 @@ static int carry_out(const struct frame *f, struct frame_reader *frames,
 	case AGENT_FETCH:
 		return send_files(true, frames, layers, err);
 	case AGENT_APPLY:
-		return apply(frames, system->root, layers, err);
+		return apply(frames, system->root, layers, freezer, err);
 	default:
 		return carry_out_as_user(f, frames, system->etc, layers, err);
 	}
 }
 
 /* Other streams and commands' pipes must not be held open by this process. */
-static void keep_only(int fd, struct layers *l)
+static void keep_only(int fd, struct layers *l, int *freezer)
 {
-	int *const kept[] = { &fd, &l->upper, &l->lower };
+	int *const kept[] = { &fd, &l->upper, &l->lower, freezer };
 
-	for (int i = 0; i < 3; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		*kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST_FREE);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < (int)ARRAY_SIZE(kept); i++)
 		if (*kept[i] >= 0)
 			*kept[i] = dup3(*kept[i], STREAM + i, O_CLOEXEC);
 		else
@@ -323,19 +325,20 @@ static void keep_only(int fd, struct layers *l)
 	fcntl(STREAM, F_SETFL, O_RDWR);
 }
 
-static void run(struct conn *c, const struct frame *f) __attribute__((noreturn));
-static void run(struct conn *c, const struct frame *f)
+static void run(struct conn *c, const struct frame *f, int freezer)
+	__attribute__((noreturn));
+static void run(struct conn *c, const struct frame *f, int freezer)
 {
 	const struct agent_system *system = c->agent->system;
 	struct layers layers = system->layers;
 	struct err err = ERR_INIT;
 	int rc;
 
-	keep_only(c->fd, &layers);
+	keep_only(c->fd, &layers, &freezer);
 	/* one that ends half way must not be the OOM killer's doing */
 	if (f->type != AGENT_APPLY)
 		spawn_unprotect();
-	rc = carry_out(f, &c->in, system, &layers, &err);
+	rc = carry_out(f, &c->in, system, &layers, freezer, &err);
 	if (rc < 0)
 		say_error(&err);
 	_exit(rc < 0);
@@ -354,6 +357,7 @@ void transfer_start(struct conn *c, const struct frame *f)
 	struct agent *a = c->agent;
 	struct err err = ERR_INIT;
 	struct transfer *t = NULL;
+	int freezer[2] = { -1, -1 }, sys;
 	pid_t pid = -1;
 
 	if (a->nr_transfers >= AGENT_TRANSFERS_MAX) {
@@ -363,12 +367,21 @@ void transfer_start(struct conn *c, const struct frame *f)
 		return;
 	}
 	t = calloc(1, sizeof(*t));
+	/* without it, the changes only are less than one step */
+	if (f->type == AGENT_APPLY)
+		(void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				 freezer);
 	if (t)
 		pid = spawn_fork(a->cgroup.own);
 	if (pid == 0)
-		run(c, f);
+		run(c, f, freezer[1]);
+	sys = t ? errno : ENOMEM;
+	if (freezer[1] >= 0) {
+		close(freezer[1]);
+		freeze_offer(a, freezer[0]);
+	}
 	if (pid < 0) {
-		err_sys(&err, t ? errno : ENOMEM, "cannot start a file transfer");
+		err_sys(&err, sys, "cannot start a file transfer");
 		conn_fail(c, &err);
 		free(t);
 		return;

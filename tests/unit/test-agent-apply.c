@@ -418,6 +418,25 @@ static void any_tree_becomes_any_other_or_stays(void **state)
 		from_one_tree_to_another(*state, round);
 }
 
+/* They stood still for the last step; the stream that asked for it is local, and
+ * what is left unread in it is no reset. */
+static void commands_go_on_afterwards(void **state)
+{
+	struct rig *r = *state;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	struct reply reply;
+
+	begin(r);
+	put_new(&b, "/new", "text");
+	expect_code(r, &b, 0);
+	expect_code(r, &b, ERR_BUSY);
+	rig_sh(r, "echo on", &reply);
+	assert_int_equal(reply.type, AGENT_EXIT);
+	assert_int_equal(reply.status, 0);
+	reply_free(&reply);
+	end(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_broken_stream_changes_nothing),
 		cmocka_unit_test(links_on_the_way_are_not_followed),
 		cmocka_unit_test(a_folder_left_behind_is_in_nobodys_way),
+		cmocka_unit_test(commands_go_on_afterwards),
 		cmocka_unit_test(any_tree_becomes_any_other_or_stays),
 	};
 
