@@ -5,6 +5,7 @@
 
 #include "cli/cmd.h"
 
+extern const struct cmd cmd_attach;
 extern const struct cmd cmd_console;
 extern const struct cmd cmd_cp;
 extern const struct cmd cmd_create;
@@ -12,10 +13,12 @@ extern const struct cmd cmd_dial_stdio;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_exec;
+extern const struct cmd cmd_fork;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_image;
 extern const struct cmd cmd_image_build;
 extern const struct cmd cmd_image_import;
+extern const struct cmd cmd_log;
 extern const struct cmd cmd_logs;
 extern const struct cmd cmd_ls;
 extern const struct cmd cmd_machine;

@@ -14,14 +14,17 @@ libcli_a_CFLAGS = $(podflare_CFLAGS)
 libcli_a_SOURCES = \
 	cli/client.c \
 	cli/client.h \
+	cli/cmd-attach.c \
 	cli/cmd-console.c \
 	cli/cmd-cp.c \
 	cli/cmd-create.c \
 	cli/cmd-dial-stdio.c \
 	cli/cmd-exec.c \
+	cli/cmd-fork.c \
 	cli/cmd-help.c \
 	cli/cmd-image.c \
 	cli/cmd-image-build.c \
+	cli/cmd-log.c \
 	cli/cmd-logs.c \
 	cli/cmd-ls.c \
 	cli/cmd-pause.c \
@@ -60,6 +63,8 @@ libcli_a_SOURCES = \
 	cli/doctor-kvm.c \
 	cli/doctor-runner.c \
 	cli/doctor-tools.c \
+	cli/log-graph.c \
+	cli/log-graph.h \
 	cli/machine-client.c \
 	cli/machine-client.h \
 	cli/machine-shell.c \

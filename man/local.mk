@@ -1,6 +1,7 @@
 # man/local.mk - one page per command. One page per line.
 dist_man_MANS += \
 	man/podflare.1 \
+	man/podflare-attach.1 \
 	man/podflare-console.1 \
 	man/podflare-cp.1 \
 	man/podflare-create.1 \
@@ -8,9 +9,11 @@ dist_man_MANS += \
 	man/podflare-diff.1 \
 	man/podflare-doctor.1 \
 	man/podflare-exec.1 \
+	man/podflare-fork.1 \
 	man/podflare-help.1 \
 	man/podflare-image.1 \
 	man/podflare-image.5 \
+	man/podflare-log.1 \
 	man/podflare-logs.1 \
 	man/podflare-ls.1 \
 	man/podflare-machine.1 \

@@ -51,6 +51,9 @@ static void session_value(json_t *s, const struct tlv *t, size_t *args)
 		*args += MIN(t->len, TEXT_MAX) + ARG_COST;
 		if (*args <= ARGS_BUDGET && json_array_size(cmd) < ARGS_MAX)
 			json_array_append_new(cmd, clean_text(t));
+	} else if (t->tag == AGENT_T_FLAGS) {
+		json_object_set_new(s, "tty", json_boolean(tlv_u32(t) &
+							   AGENT_EXEC_TTY));
 	} else if (t->tag == AGENT_T_STATUS) {
 		json_object_set_new(s, "running", json_false());
 		json_object_set_new(s, "exit_code", number(t));
@@ -68,9 +71,9 @@ json_t *agent_get_sessions(const uint8_t *values, size_t len, struct err *err)
 		if (t.tag == AGENT_T_SESSION) {
 			if (json_array_size(list) >= SESSIONS_MAX)
 				return malformed(list, err);
-			s = json_pack("{s:o, s:i, s:[], s:b, s:n}", "session",
-				      number(&t), "pid", 0, "cmd", "running",
-				      1, "exit_code");
+			s = json_pack("{s:o, s:i, s:[], s:b, s:b, s:n}",
+				      "session", number(&t), "pid", 0, "cmd",
+				      "tty", 0, "running", 1, "exit_code");
 			json_array_append_new(list, s);
 		} else if (s) {
 			session_value(s, &t, &args);

@@ -40,6 +40,7 @@ librunner_a_SOURCES = \
 	runner/req-fork.c \
 	runner/req-image-put.c \
 	runner/req-image.c \
+	runner/req-log.c \
 	runner/req-runner.c \
 	runner/req-sandbox.c \
 	runner/req-show.c \

@@ -20,6 +20,7 @@ void method_sandbox_show(struct request *rq);
 void method_sandbox_rm(struct request *rq);
 void method_sandbox_pause(struct request *rq);
 void method_sandbox_resume(struct request *rq);
+void method_sandbox_log(struct request *rq);
 void method_sandbox_logs(struct request *rq);
 void method_exec_start(struct request *rq);
 void method_exec_attach(struct request *rq);

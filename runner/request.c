@@ -38,6 +38,7 @@ static const struct method methods[] = {
 	{ "sandbox.rm", method_sandbox_rm, "sandbox:s force?b" },
 	{ "sandbox.pause", method_sandbox_pause, "sandbox:s" },
 	{ "sandbox.resume", method_sandbox_resume, "sandbox:s" },
+	{ "sandbox.log", method_sandbox_log, "sandbox?s" },
 	{ "sandbox.logs", method_sandbox_logs, "sandbox:s tail?i" },
 	{ "exec.start", method_exec_start,
 	  "sandbox:s cmd:a env?o cwd?s user?s tty?b stdin?b rows?i cols?i "

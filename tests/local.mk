@@ -182,7 +182,8 @@ endif
 
 # cli/
 if HAVE_CMOCKA
-cli_tests = test-client test-cp-path test-extract test-opts test-output \
+cli_tests = test-client test-cp-path test-extract test-log-graph test-opts \
+	test-output \
 	test-session test-size
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
@@ -199,6 +200,9 @@ test_extract_SOURCES = tests/unit/test-extract.c tests/unit/tar-maker.c \
 	tests/unit/tar-maker.h
 test_extract_CPPFLAGS = $(cli_test_cppflags)
 test_extract_LDADD = $(cli_test_ldadd)
+test_log_graph_SOURCES = tests/unit/test-log-graph.c
+test_log_graph_CPPFLAGS = $(cli_test_cppflags)
+test_log_graph_LDADD = $(cli_test_ldadd)
 test_opts_SOURCES = tests/unit/test-opts.c
 test_opts_CPPFLAGS = $(cli_test_cppflags)
 test_opts_LDADD = $(cli_test_ldadd)
