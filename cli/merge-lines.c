@@ -9,8 +9,9 @@
  * of them goes to the merge's spool.
  */
 #include <errno.h>
-#include <sha2.h>
 #include <sys/stat.h>
+
+#include <sha2.h>
 
 #include "cli/merge.h"
 #include "common/agent.h"
