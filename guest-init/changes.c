@@ -62,7 +62,7 @@ static int send_change(struct walk *w, const struct layer_dir *d,
 	if (read_links(&r, d, name, e))
 		return record_send(&r, c->out, err);
 	/* replaced meanwhile, once more, it is as if it were not there */
-	if (c->again || layer_stat(d, name, &again) < 0)
+	if (c->again || layer_stat(d, name, true, &again) < 0)
 		return 0;
 	c->again = true;
 	rc = send_change(w, d, name, &again, err);

@@ -169,7 +169,7 @@ static bool is_whiteout(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-int layer_stat(const struct layer_dir *d, const char *name,
+int layer_stat(const struct layer_dir *d, const char *name, bool image,
 	       struct layer_entry *e)
 {
 	if (stat_one(d->upper, name, &e->now_st, &e->now) < 0)
@@ -180,7 +180,8 @@ int layer_stat(const struct layer_dir *d, const char *name,
 	if (!e->upper && d->lower == d->image) {
 		e->old = e->now;
 		e->old_st = e->now_st;
-	} else if (stat_one(d->image, name, &e->old_st, &e->old) < 0) {
+	} else if (stat_one(image ? d->image : -1, name, &e->old_st,
+			    &e->old) < 0) {
 		return -1;
 	}
 	e->now = e->now && !is_whiteout(&e->now_st);

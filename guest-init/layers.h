@@ -44,8 +44,9 @@ int layer_enter(const struct layer_dir *d, const char *name,
 /* Nothing below it can differ from the image. */
 bool layer_is_image(const struct layer_dir *d);
 bool layer_is_none(const struct layer_dir *d);
-/* Return: 0, also when nothing is there; -1 with errno. */
-int layer_stat(const struct layer_dir *d, const char *name,
+/* @param image false: the image is known to have no such name
+ * Return: 0, also when nothing is there; -1 with errno. */
+int layer_stat(const struct layer_dir *d, const char *name, bool image,
 	       struct layer_entry *e);
 /* Open the regular file that layer_stat() has seen.
  * @param old the image's. Return: -1 with errno, ESTALE when it is another. */

@@ -148,5 +148,5 @@ int lookup_find(struct lookup *l, const char *path,
 		return -1;
 	*base = path[1] ? *base + 1 : ".";
 	*dir = &l->dirs[l->depth - 1];
-	return layer_stat(*dir, *base, e);
+	return layer_stat(*dir, *base, true, e);
 }

@@ -15,6 +15,10 @@
 
 #define NAMES_BUDGET (128 * MIB)
 
+#define LISTING_MIN 32		/* names, below it is not worth the thought */
+#define LISTING_RATE 100	/* names listed for the price of one looked up */
+#define ENTRY_BYTES 16		/* of a folder's size for a name, about */
+
 /* A folder that is walked through. */
 struct level {
 	const struct layer_dir *dir;
@@ -22,6 +26,9 @@ struct level {
 	size_t path_len;	/* of the folder */
 	struct names names;
 	uint32_t put_off;	/* the last folder that is; NAMES_NONE */
+	bool listed;		/* the image's names are known, too: */
+	struct names image;
+	size_t image_at;
 };
 
 /* Of the kernel, gone with the power, or ours. */
@@ -80,6 +87,42 @@ static int list(struct walk *w, struct level *l)
 	return d->image >= 0 ? names_read(names, d->image) : 0;
 }
 
+/* To look a name up in vain costs as much as to list some hundred, in squashfs. */
+static bool listing_pays(const struct level *l)
+{
+	const struct layer_dir *d = l->dir;
+	struct stat st;
+
+	return !l->range && l->names.n >= LISTING_MIN && d->upper >= 0 &&
+	       d->lower == d->image && d->image >= 0 &&
+	       fstat(d->image, &st) == 0 &&
+	       (uint64_t)st.st_size / ENTRY_BYTES <
+		       (uint64_t)l->names.n * LISTING_RATE;
+}
+
+static int list_image(struct walk *w, struct level *l)
+{
+	names_init(&l->image, &w->budget);
+	l->listed = true;
+	if (names_read(&l->image, l->dir->image) < 0)
+		return -1;
+	return names_sort(&l->image);
+}
+
+/* Asked for in order. */
+static bool is_in_image(struct level *l, const char *name)
+{
+	int rc = -1;
+
+	while (l->image_at < l->image.n) {
+		rc = strcmp(names_get(&l->image, l->image_at), name);
+		if (rc >= 0)
+			break;
+		l->image_at++;
+	}
+	return rc == 0;
+}
+
 static int walk_level(struct walk *w, const struct layer_dir *d,
 		      const struct filter_range *range, struct err *err);
 
@@ -134,7 +177,7 @@ static int pass(struct walk *w, struct level *l, uint32_t i, struct err *err)
 		return -1;
 	if (l->path_len == 0 && is_left_out(w))
 		return 0;
-	if (layer_stat(l->dir, name, &e) < 0)
+	if (layer_stat(l->dir, name, !l->listed || is_in_image(l, name), &e) < 0)
 		return fail(w, err);
 	if ((!l->range || filter_match(w->filter, l->range, name, &below)) &&
 	    w->visit(w, l->dir, name, &e, err) < 0)
@@ -151,6 +194,8 @@ static int walk_names(struct walk *w, struct level *l, struct err *err)
 {
 	if (list(w, l) < 0 || names_sort(&l->names) < 0)
 		return fail(w, err);
+	if (listing_pays(l) && list_image(w, l) < 0)
+		return fail(w, err);
 	for (uint32_t i = 0; i < l->names.n; i++)
 		if (catch_up(w, l, names_get(&l->names, i), err) < 0 ||
 		    pass(w, l, i, err) < 0)
@@ -166,6 +211,8 @@ static int walk_level(struct walk *w, const struct layer_dir *d,
 	int rc = walk_names(w, &l, err);
 
 	names_free(&l.names);
+	if (l.listed)
+		names_free(&l.image);
 	return rc;
 }
 
@@ -179,7 +226,7 @@ static int visit_root(struct walk *w, const struct layer_dir *d, struct err *err
 		return 0;
 	buf_append(&w->path, "/", 2);
 	w->path.len = 1;
-	rc = layer_stat(d, ".", &e) < 0 ? fail(w, err)
+	rc = layer_stat(d, ".", true, &e) < 0 ? fail(w, err)
 					: w->visit(w, d, ".", &e, err);
 	w->path.len = 0;
 	return rc;

@@ -240,6 +240,25 @@ static void a_large_folder_comes_whole_and_sorted(void **state)
 	reply_free(&reply);
 }
 
+/* As many names in the image: they are listed, not looked up. */
+static void a_large_folder_is_compared_with_the_images(void **state)
+{
+	CLEANUP_BUF struct buf want = { .max = 4 * MIB };
+	struct rig *r = *state;
+
+	overlay_clear(r);
+	rig_host("cd %s && mkdir d && cd d && seq -f %%05.0f 0 3 6000 | xargs touch",
+		 r->lower);
+	rig_host("cd %s && mkdir d && cd d && seq -f %%05.0f 0 2 6000 | xargs touch "
+		 "&& echo x >00006", r->upper);
+	for (int i = 0; i <= 6000; i += 2)
+		if (i % 3)
+			buf_printf(&want, "1 /d/%05d\n", i);
+		else if (i == 6)
+			buf_printf(&want, "4 /d/00006\n");
+	expect_lines(r, NULL, false, buf_str(&want));
+}
+
 /* @depth folders in one another. */
 static void make_deep(const char *top, int depth, const char *name)
 {
@@ -371,6 +390,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_on_the_disk_is_left_out),
 		cmocka_unit_test(all_of_the_root_may_be_asked_for),
 		cmocka_unit_test(a_large_folder_comes_whole_and_sorted),
+		cmocka_unit_test(a_large_folder_is_compared_with_the_images),
 		cmocka_unit_test(deep_folders_are_walked_as_far_as_paths_go),
 		cmocka_unit_test(a_request_is_checked_in_form),
 		cmocka_unit_test(whatever_was_done_the_answer_is_as_the_slow_way_finds),
