@@ -21,6 +21,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "cli/image-unpack.h"
 #include "common/cleanup.h"
 
 #define CHUNK (256 * KIB)
@@ -262,11 +263,7 @@ static int open_archives(struct base *b)
 	b->data = malloc(CHUNK);
 	if (!b->in || !b->out || !b->chunk || !b->data)
 		return err_sys(b->err, ENOMEM, "archive");
-	archive_read_support_filter_none(b->in);
-	archive_read_support_filter_gzip(b->in);
-	archive_read_support_filter_xz(b->in);
-	archive_read_support_filter_zstd(b->in);
-	archive_read_support_format_tar(b->in);
+	unpack_enable_tar(b->in);
 	archive_write_add_filter_none(b->out);
 	archive_write_set_format_pax(b->out);
 	/* names are bytes, and one flavour of extended attributes is enough */

@@ -18,6 +18,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "cli/image-unpack.h"
 #include "common/cleanup.h"
 
 #define CHUNK (128 * KIB)
@@ -115,11 +116,7 @@ static int read_member(struct deb *d)
 
 	if (!a)
 		return err_sys(d->err, ENOMEM, "%s", d->path);
-	archive_read_support_filter_none(a);
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_format_tar(a);
+	unpack_enable_tar(a);
 	rc = archive_read_open(a, d, NULL, read_outer, NULL) == ARCHIVE_OK
 		? read_tar(d, a) : bad(d, a);
 	archive_read_free(a);

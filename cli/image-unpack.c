@@ -3,7 +3,8 @@
  * cli/image-unpack.c - one compressed piece of memory, unpacked
  *
  * Runs in the CLI.  Distrusts the bytes: the one filter that their magic names
- * is enabled, never all of them, and what comes out is bounded by the buffer.
+ * is enabled, never all of them, none that would start a program; and what comes
+ * out is bounded by the buffer.
  */
 #include "cli/image-unpack.h"
 
@@ -36,21 +37,46 @@ enum unpack_kind unpack_kind(const void *data, size_t len)
 	return UNPACK_NONE;
 }
 
-static int enable(struct archive *a, enum unpack_kind kind)
+/* What the library was not built with, it would have a host program do. */
+static const struct {
+	enum unpack_kind kind;
+	int (*enable)(struct archive *a);
+	const char *(*version)(void);	/* NULL, or returns it: is built in */
+} filters[] = {
+	{ UNPACK_NONE, archive_read_support_filter_none, NULL },
+	{ UNPACK_GZIP, archive_read_support_filter_gzip, archive_zlib_version },
+	{ UNPACK_XZ, archive_read_support_filter_xz, archive_liblzma_version },
+	{ UNPACK_ZSTD, archive_read_support_filter_zstd,
+	  archive_libzstd_version },
+	{ UNPACK_LZ4, archive_read_support_filter_lz4,
+	  archive_liblz4_version },
+};
+
+/* See image-unpack.h. */
+int unpack_enable(struct archive *a, enum unpack_kind kind)
 {
-	switch (kind) {
-	case UNPACK_NONE:
-		return archive_read_support_filter_none(a);
-	case UNPACK_GZIP:
-		return archive_read_support_filter_gzip(a);
-	case UNPACK_XZ:
-		return archive_read_support_filter_xz(a);
-	case UNPACK_ZSTD:
-		return archive_read_support_filter_zstd(a);
-	case UNPACK_LZ4:
-		return archive_read_support_filter_lz4(a);
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		if (filters[i].kind != kind)
+			continue;
+		if (!filters[i].version || filters[i].version())
+			return filters[i].enable(a);
+		archive_set_error(a, ENOSYS, "libarchive was built without "
+				  "this compression");
 	}
 	return ARCHIVE_FATAL;
+}
+
+/* See image-unpack.h. */
+void unpack_enable_tar(struct archive *a)
+{
+	static const enum unpack_kind kinds[] = {
+		UNPACK_NONE, UNPACK_GZIP, UNPACK_XZ, UNPACK_ZSTD,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		unpack_enable(a, kinds[i]);
+	archive_clear_error(a);
+	archive_read_support_format_tar(a);
 }
 
 static int broken(struct archive *a, const char *what, struct err *err)
@@ -96,7 +122,7 @@ int unpack(enum unpack_kind kind, const void *data, size_t len,
 
 	if (!a)
 		return err_sys(err, ENOMEM, "%s", what);
-	if (enable(a, kind) != ARCHIVE_OK ||
+	if (unpack_enable(a, kind) != ARCHIVE_OK ||
 	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
 	    archive_read_open_memory(a, data, len) != ARCHIVE_OK)
 		rc = broken(a, what, err);

@@ -21,4 +21,12 @@ enum unpack_kind unpack_kind(const void *data, size_t len);
 int unpack(enum unpack_kind kind, const void *data, size_t len,
 	   const char *what, struct buf *out, struct err *err);
 
+struct archive;
+
+/* Enable reading that kind, if libarchive does it itself. Return: ARCHIVE_OK, or
+ * what it says. */
+int unpack_enable(struct archive *a, enum unpack_kind kind);
+/* Enable tar, plain or packed by gzip, xz or zstd. */
+void unpack_enable_tar(struct archive *a);
+
 #endif

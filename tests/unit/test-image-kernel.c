@@ -16,6 +16,13 @@
 #define BODY 100000
 
 static uint8_t elf[BODY];
+static bool without_zstd;
+
+/* In libarchive's stead: one that was built without. */
+const char *archive_libzstd_version(void)
+{
+	return without_zstd ? NULL : "1";
+}
 
 /* An ELF kernel: one segment, and the banner in it. */
 static void make_elf(void)
@@ -262,6 +269,30 @@ static void unpacking_is_bounded(void **state)
 	buf_free(&out);
 }
 
+/* libarchive would start the program zstd. */
+static void no_program_is_started_to_unpack(void **state)
+{
+	CLEANUP_BUF struct buf out = { .max = MIB };
+	struct archive *a = archive_read_new();
+	struct err err = ERR_INIT;
+	uint8_t payload[BODY];
+	size_t len = pack(archive_write_add_filter_zstd, payload,
+			  sizeof(payload));
+
+	without_zstd = true;
+	assert_int_equal(unpack(UNPACK_ZSTD, payload, len, "x", &out, &err),
+			 -1);
+	assert_non_null(strstr(err.msg, "built without this compression"));
+	unpack_enable_tar(a);
+	assert_int_equal(archive_filter_count(a), 0);
+	assert_int_equal(archive_read_open_memory(a, payload, len),
+			 ARCHIVE_FATAL);
+	archive_read_free(a);
+	without_zstd = false;
+	assert_int_equal(unpack(UNPACK_ZSTD, payload, len, "x", &out, NULL),
+			 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +304,7 @@ int main(void)
 		cmocka_unit_test(an_elf_file_is_taken_as_it_is),
 		cmocka_unit_test(other_files_are_no_kernels),
 		cmocka_unit_test(unpacking_is_bounded),
+		cmocka_unit_test(no_program_is_started_to_unpack),
 	};
 
 	make_elf();
