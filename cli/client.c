@@ -17,8 +17,10 @@
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 #include "common/jsonrpc.h"
+#include "common/loop.h"
 
 #define CONSOLE_MAX (64 * 1024)
+#define STALL_MS 5000	/* of silence, before we look why */
 
 /* See client.h. */
 void cleanup_jsonp(json_t **value)
@@ -83,15 +85,19 @@ int64_t client_send(struct client *c, const char *method, json_t *params,
 	return id;
 }
 
-/* Wait for bytes, with the progress line kept going. */
-static int await(struct client *c, struct err *err)
+/* See client.h. */
+int client_await(struct client *c, short events, struct err *err)
 {
+	uint64_t began = now_ns();
+
 	for (;;) {
 		struct pollfd p[2] = {
-			{ .fd = c->fd, .events = POLLIN },
+			{ .fd = c->fd, .events = events },
 			{ .fd = c->interrupt_fd, .events = POLLIN },
 		};
-		int n = poll(p, 2, progress_timeout(&c->progress));
+		int timeout = progress_timeout(&c->progress);
+		int n = poll(p, 2, timeout < 0 ? STALL_MS
+					       : MIN(timeout, STALL_MS));
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, errno, "poll");
@@ -100,6 +106,11 @@ static int await(struct client *c, struct err *err)
 			return err_set(err, ERR_CANCELLED, "interrupted");
 		if (n > 0 && p[0].revents)
 			return 0;
+		if (now_ns() - began < STALL_MS * 1000000ULL)
+			continue;
+		began = now_ns();
+		if (host_check_stall(err) < 0)
+			return -1;
 	}
 }
 
@@ -110,7 +121,7 @@ static int receive(struct client *c, struct err *err)
 	void *room;
 	ssize_t n;
 
-	if (await(c, err) < 0)
+	if (client_await(c, POLLIN, err) < 0)
 		return -1;
 	c->in.max = JSONRPC_LINE_MAX + 2 * FRAME_DATA_MAX;
 	room = buf_reserve(&c->in, FRAME_DATA_MAX);

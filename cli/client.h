@@ -53,6 +53,10 @@ json_t *client_call(struct client *c, const char *method, json_t *params,
 int64_t client_send(struct client *c, const char *method, json_t *params,
 		    struct err *err);
 json_t *client_wait(struct client *c, int64_t id, struct err *err);
+/* Wait until the connection can be read (POLLIN) or written, with the progress
+ * line kept going. Return: 0, or -1 with @err: interrupted, or the other side
+ * stands still. */
+int client_await(struct client *c, short events, struct err *err);
 /* A call whose reply begins a stream; the connection is used up.
  * Return: 0, or -1 with @err. */
 int client_stream(struct client *c, const char *method, json_t *params,

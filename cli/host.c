@@ -18,6 +18,8 @@
 #include "common/dial.h"
 #include "common/proc.h"
 
+#define SPACE_MS 2000
+
 static int choose(enum host_kind *kind, struct err *err)
 {
 	const char *mode = getenv("PODFLARE_MACHINE");
@@ -110,6 +112,25 @@ const char *host_lost_hint(void)
 	}
 	return "its log is podflared.log in the state folder "
 		"($XDG_STATE_HOME/podflare)";
+}
+
+/* See host.h. */
+int host_check_stall(struct err *err)
+{
+	const struct machine_start how = { .start = false };
+	struct err why = ERR_INIT;
+	enum host_kind kind;
+	CLEANUP_FD int fd = -1;
+
+	if (host_which(&kind, NULL, NULL) < 0 || kind != HOST_MACHINE)
+		return 0;
+	fd = machine_request("space", &how, &why);
+	if (fd < 0 || machine_answer(fd, SPACE_MS, &why) == 0 ||
+	    why.code != ERR_NO_SPACE)
+		return 0;
+	if (err)
+		*err = why;
+	return -1;
 }
 
 /* The far side's stdin and stdout are our socket. In a session of its own:

@@ -28,6 +28,10 @@ const char *host_version_hint(void);
 /* Where to look when the connection ends too early. */
 const char *host_lost_hint(void);
 
+/* Why nothing may come for long. Return: 0: nothing is known to be wrong, or -1
+ * with @err. */
+int host_check_stall(struct err *err);
+
 /* A stream socket that speaks docs/api.md. Descriptors can be passed over it
  * only when a runner on this host is behind it; else a stream goes on behind
  * the reply line.

@@ -3,7 +3,7 @@
  * cli/machine-client.h - the emulated machine's supervisor, as a client
  *
  * Its socket takes a line that says what is wanted ("runner", "shell", "status",
- * "stop", "kill") and answers with a line "ok" or "error CODE MESSAGE\x1fHINT";
+ * "space", "stop", "kill") and answers with a line "ok" or "error CODE MESSAGE\x1fHINT";
  * then the stream begins.
  */
 #ifndef PODFLARE_CLI_MACHINE_CLIENT_H

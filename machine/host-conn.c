@@ -7,6 +7,7 @@
  *	stop		shut down: the stream ends with it
  *	kill		end QEMU at once
  *	status		lines "key=value"
+ *	space		whether it stands still for want of disk space
  * The first line of the answer is "ok" or "error CODE MESSAGE\x1fHINT".
  * Distrusts clients: only our own user's are served, the line is bounded, and
  * must come soon.
@@ -91,6 +92,19 @@ static void reply_status(struct conn *c)
 		   (int)st->pid, (unsigned long long)st->memory,
 		   (unsigned long long)(now - st->started), st->icount,
 		   st->version, in && strcmp(in->key, st->key) != 0);
+	reply(c, &b);
+}
+
+static void reply_space(struct conn *c)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (care_check_space(c->host, &err) < 0) {
+		refuse(c, err.code, err.msg, err.hint);
+		return;
+	}
+	buf_append(&b, "ok\n", 3);
 	reply(c, &b);
 }
 
@@ -188,6 +202,8 @@ static void dispatch(struct conn *c)
 {
 	if (strcmp(c->kind, "status") == 0) {
 		reply_status(c);
+	} else if (strcmp(c->kind, "space") == 0) {
+		reply_space(c);
 	} else if (strcmp(c->kind, "kill") == 0) {
 		kill_now(c);
 	} else if (strcmp(c->kind, "runner") == 0 ||

@@ -130,6 +130,36 @@ hint_says() {
 	}
 }
 
+# own_mounts COMMAND...: as root of a mount namespace (and, if need be, of a user
+# namespace) of its own.
+own_mounts() {
+	local user=()
+
+	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
+	unshare --mount "${user[@]}" "$@"
+}
+
+# own_runner: from here on, a runner of this test alone, with the images.
+own_runner() {
+	export PODFLARE_MACHINE=never XDG_RUNTIME_DIR=$PWD/run
+	export XDG_DATA_HOME=$PWD/data XDG_STATE_HOME=$PWD/state
+	mkdir -p run data/podflare
+	chmod 700 run
+	ln -s "${images:?}" data/podflare/images
+}
+
+# end_runner: the one of own_runner, if it runs; until its process is gone.
+end_runner() {
+	local pid
+
+	[ -S run/podflare/runner.sock ] || return 0
+	pid=$(printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"runner.hello","params":{"protocol":1,"version":"0"}}' \
+		'{"jsonrpc":"2.0","id":2,"method":"runner.stop"}' |
+		PODFLARE_MACHINE=never podflare dial-stdio |
+		jq 'select(.id == 1) | .result.pid')
+	wait_until 10 test ! -d "/proc/$pid"
+}
+
 # kill_tree PID: its descendants, and theirs.
 kill_tree() {
 	local child

@@ -7,23 +7,6 @@
 # seconds: 10
 load helper
 
-# own_runner: from here on, a runner of this test alone, with the images.
-own_runner() {
-	export PODFLARE_MACHINE=never XDG_RUNTIME_DIR=$PWD/run
-	export XDG_DATA_HOME=$PWD/data XDG_STATE_HOME=$PWD/state
-	mkdir -p run data/podflare
-	chmod 700 run
-	ln -s "${images:?}" data/podflare/images
-}
-
-# end_runner: it is ended, and its locks are free.
-end_runner() {
-	[ -S run/podflare/runner.sock ] || return 0
-	printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"runner.stop"}' |
-		podflare dial-stdio >/dev/null
-	flock data/podflare/podflared.lock true
-}
-
 teardown() {
 	[ ! -d run ] || end_runner
 	watchdog_stop
@@ -101,10 +84,7 @@ hello() {
 
 # without_kvm COMMAND...: /dev/kvm is there, and nobody may open it.
 without_kvm() {
-	local user=()
-
-	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
-	unshare --mount "${user[@]}" sh -c '
+	own_mounts sh -c '
 		mkdir -p dev && mount -t tmpfs -o mode=755 dev dev || exit 99
 		for n in null zero random urandom; do
 			: >dev/$n && mount --bind /dev/$n dev/$n || exit 99
