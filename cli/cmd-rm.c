@@ -18,6 +18,7 @@ static const struct opt options[] = {
 	OPT_TABLE_END,
 };
 
+/* Return: 1 when there was none of that name, which is fine, 0, or -1. */
 static int remove_one(struct client *c, const char *name, bool force,
 		      struct err *err)
 {
@@ -29,9 +30,9 @@ static int remove_one(struct client *c, const char *name, bool force,
 	if (force)
 		json_object_set_new(params, "force", json_true());
 	done = client_call(c, "sandbox.rm", json_incref(params), err);
-	if (done || (force && err->code == ERR_NOT_FOUND))
+	if (done)
 		return 0;
-	return -1;
+	return force && err->code == ERR_NOT_FOUND ? 1 : -1;
 }
 
 static int run(struct cmd_ctx *ctx, struct err *err)
@@ -45,12 +46,13 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 		return -1;
 	for (int i = 0; i < ctx->argc; i++) {
 		struct err one = ERR_INIT;
+		int rc = remove_one(&c, ctx->argv[i], o->force, &one);
 
-		if (remove_one(&c, ctx->argv[i], o->force, &one) == 0) {
+		if (rc == 0)
 			json_array_append_new(removed,
 					      json_string(ctx->argv[i]));
+		if (rc >= 0)
 			continue;
-		}
 		/* the last error is main's to print */
 		if (failed++)
 			output_error(ctx->globals, err);

@@ -114,6 +114,7 @@ teardown_file() {
 	error_says nosuch1
 	stderr_says "nosuch2"
 	run --separate-stderr -0 podflare rm -f nosuch1
+	[ -z "$output$stderr" ]
 }
 
 @test "a removed sandbox leaves no process and no folder" {
