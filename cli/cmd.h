@@ -22,6 +22,7 @@ struct globals {
 	bool version;
 	bool dump_options;
 	bool warned;		/* that the runner is of another version */
+	int signal;		/* that ended the command's work, 0 */
 	/* The guest's last console lines, which came with an error: malloc'ed.
 	 * main prints them before the error. */
 	char *console;

@@ -130,7 +130,10 @@ static short pump(struct job *j, int fd, short events, int timeout)
 
 static int cancelled(const struct job *j, struct err *err)
 {
-	return j->signal ? err_set(err, ERR_CANCELLED, "interrupted") : 0;
+	if (!j->signal)
+		return 0;
+	j->globals->signal = j->signal;
+	return err_set(err, ERR_CANCELLED, "interrupted");
 }
 
 /* See image-job.h. */

@@ -15,8 +15,11 @@
 #include "cli/term.h"
 #include "common/log.h"
 
-static int exit_code(const struct cmd *cmd, const struct err *err)
+static int exit_code(const struct globals *g, const struct cmd *cmd,
+		     const struct err *err)
 {
+	if (err->code == ERR_CANCELLED && g->signal)
+		return CMD_EXIT_SIGNAL + g->signal;
 	if (err->code == ERR_USAGE)
 		return CMD_EXIT_USAGE;
 	if (cmd && cmd->flags & CMD_EXEC)
@@ -59,7 +62,7 @@ int main(int argc, char **argv)
 			rc = -1;
 	}
 	if (rc < 0) {
-		rc = exit_code(cmd, &err);
+		rc = exit_code(&g, cmd, &err);
 		output_error(&g, &err);
 	}
 	free(g.console);

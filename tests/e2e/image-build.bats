@@ -131,7 +131,9 @@ build_pid() {
 	setsid podflare image build x.yaml >out 2>&1 &
 	wait_until 30 grep -q 'fetching packages' out
 	kill -INT "$(build_pid)"
-	wait $! || true
+	rc=0
+	wait $! || rc=$?
+	[ $rc -eq 130 ]
 	grep -q interrupted out
 	expect_tidy
 }
