@@ -23,6 +23,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/path.h"
+#include "runner/names.h"
 #include "runner/places.h"
 
 #define SILENCE_MS 60000
@@ -160,22 +161,32 @@ int image_receive(int images_fd, const struct image *img, const char *text,
 	return rc < 0 ? err_context(err, "image") : 0;
 }
 
-int image_retire(int images_fd, const char *digest, struct err *err)
+int image_retire(int images_fd, const char *digest, char *gone,
+		 struct err *err)
 {
-	char gone[IMAGE_DIGEST_LEN + 8];
+	char id[SANDBOX_ID_LEN + 1];
 
-	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", digest);
+	/* the same image may have been put again while its folder still goes */
+	names_id(id);
+	snprintf(gone, IMAGE_GONE_MAX, GONE_PREFIX "%s-%s", digest, id);
 	if (renameat(images_fd, digest, images_fd, gone) < 0)
 		return err_sys(err, errno, "images/%s", digest);
 	return 0;
 }
 
-int image_destroy(int images_fd, const char *digest, struct err *err)
+int image_destroy(int images_fd, const char *gone, struct err *err)
 {
-	char gone[IMAGE_DIGEST_LEN + 8];
-
-	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", digest);
 	return path_remove_tree(images_fd, gone, err);
+}
+
+int image_sync_names(int images_fd, struct err *err)
+{
+	CLEANUP_FD int fd = openat(images_fd, "names",
+				   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_sys(err, errno, "images/names");
+	return 0;
 }
 
 static bool begins(const char *s, const char *with)

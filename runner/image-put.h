@@ -21,9 +21,15 @@ int image_receive(int images_fd, const struct image *img, const char *text,
 /* Remove what killed runners left half received or half removed, and what
  * others left half built a day ago. */
 void image_clean(int images_fd);
-/* Give it a name that marks it as going. Return: 0, or -1 with @err. */
-int image_retire(int images_fd, const char *digest, struct err *err);
+#define IMAGE_GONE_MAX (IMAGE_DIGEST_LEN + 24)
+
+/* Give it a name that marks it as going, which is written to @gone. Return: 0, or
+ * -1 with @err. */
+int image_retire(int images_fd, const char *digest, char *gone,
+		 struct err *err);
 /* Remove what is retired. Blocks. Return: 0, or -1 with @err. */
-int image_destroy(int images_fd, const char *digest, struct err *err);
+int image_destroy(int images_fd, const char *gone, struct err *err);
+/* Make names durable. Blocks. Return: 0, or -1 with @err. */
+int image_sync_names(int images_fd, struct err *err);
 
 #endif

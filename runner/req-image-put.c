@@ -9,7 +9,8 @@
  * Theory of operation: after {need: true} the client's connection belongs to
  * the work thread, which reads frames from its own duplicate of the descriptor;
  * afterwards the rest of the input is given back.  A client that goes away
- * meanwhile: the socket is shut down, and the thread meets the end of it.
+ * meanwhile: the socket is shut down, and the thread meets the end of it.  Whether
+ * files came or not, the call is answered once the name is on disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ struct put {
 	struct image img;
 	struct image_stream stream;
 	const char *text;	/* image.json, the request's */
+	bool need;
 	struct err err;
 };
 
@@ -115,23 +117,47 @@ static void put_run(struct work_job *j)
 		      strlen(p->text), &p->stream, &p->err);
 }
 
-static void finish(struct put *p)
+static void answer(struct put *p)
 {
-	struct request *rq = p->rq;
-	const char *name = param_str(rq->params, "name", "");
 	json_t *image;
 
-	rq->cancel = NULL;
-	if (!p->err.code)
-		image_set_name(p->runner, name, p->img.digest, &p->err);
 	if (p->err.code) {
-		request_fail(rq, &p->err, NULL);
+		request_fail(p->rq, &p->err, NULL);
+	} else if (!p->need) {
+		request_done(p->rq, json_pack("{s:b}", "need", 0));
 	} else {
 		image = image_to_json(p->runner, &p->img);
 		json_object_set_new(image, "used_by", json_array());
-		request_done(rq, image);
+		request_done(p->rq, image);
 	}
 	put_free(p);
+}
+
+static void sync_run(struct work_job *j)
+{
+	struct put *p = container_of(j, struct put, job);
+
+	image_sync_names(p->runner->places.images_fd, &p->err);
+}
+
+static void sync_done(struct work_job *j)
+{
+	answer(container_of(j, struct put, job));
+}
+
+/* All of it is there: name it. */
+static void finish(struct put *p)
+{
+	p->rq->cancel = NULL;
+	if (!p->err.code)
+		image_set_name(p->runner, param_str(p->rq->params, "name", ""),
+			       p->img.digest, &p->err);
+	if (p->err.code) {
+		answer(p);
+		return;
+	}
+	p->job = (struct work_job){ .run = sync_run, .done = sync_done };
+	work_submit(&p->runner->work, WORK_META, &p->job);
 }
 
 static void put_done(struct work_job *j)
@@ -183,7 +209,6 @@ void method_image_put(struct request *rq)
 {
 	struct put *p = calloc(1, sizeof(*p));
 	struct err err = ERR_INIT;
-	bool need = false;
 
 	if (!p) {
 		err_set(&err, ERR_NO_MEMORY, "image");
@@ -194,20 +219,17 @@ void method_image_put(struct request *rq)
 	p->runner = rq->runner;
 	p->stream.fd = -1;
 	if (check(p, rq->params, &err) == 0) {
-		need = !exists(rq->runner, p->img.digest);
-		if (need)
+		p->need = !exists(rq->runner, p->img.digest);
+		if (p->need)
 			take_stream(p, &err);
-		else
-			image_set_name(rq->runner,
-				       param_str(rq->params, "name", ""),
-				       p->img.digest, &err);
 	}
-	if (err.code || !need) {
+	if (err.code) {
 		put_free(p);
-		if (err.code)
-			request_fail(rq, &err, NULL);
-		else
-			request_done(rq, json_pack("{s:b}", "need", 0));
+		request_fail(rq, &err, NULL);
+		return;
+	}
+	if (!p->need) {
+		finish(p);
 		return;
 	}
 	rq->state = p;

@@ -32,21 +32,34 @@ static json_t *to_json(struct runner *r, const struct image *img)
 	return o;
 }
 
+#define LIST_BUDGET (384 * 1024)	/* of 1 MiB, for whole elements */
+
 struct listing {
 	struct runner *runner;
 	json_t *list;
+	size_t used;
 };
 
+/* What is long is left to image.show once there are many, as all have to fit one
+ * line. */
 static void list_one(void *arg, const struct image *img)
 {
+	static const char *const longer[] = { "env", "names", "used_by" };
 	struct listing *l = arg;
+	json_t *o = to_json(l->runner, img);
+	size_t size = json_dumpb(o, NULL, 0, JSON_COMPACT);
 
-	json_array_append_new(l->list, to_json(l->runner, img));
+	if (l->used + size <= LIST_BUDGET)
+		l->used += size;
+	else
+		for (size_t i = 0; i < ARRAY_SIZE(longer); i++)
+			json_object_del(o, longer[i]);
+	json_array_append_new(l->list, o);
 }
 
 void method_image_list(struct request *rq)
 {
-	struct listing l = { rq->runner, json_array() };
+	struct listing l = { rq->runner, json_array(), 0 };
 
 	image_each(rq->runner, list_one, &l);
 	request_done(rq, json_pack("{s:o}", "images", l.list));
@@ -68,7 +81,7 @@ struct image_rm {
 	struct work_job job;
 	struct request *rq;
 	int images_fd;
-	char digest[IMAGE_DIGEST_LEN + 1];
+	char gone[IMAGE_GONE_MAX];
 	struct err err;
 };
 
@@ -76,7 +89,7 @@ static void rm_run(struct work_job *j)
 {
 	struct image_rm *rm = container_of(j, struct image_rm, job);
 
-	image_destroy(rm->images_fd, rm->digest, &rm->err);
+	image_destroy(rm->images_fd, rm->gone, &rm->err);
 }
 
 static void rm_done(struct work_job *j)
@@ -113,7 +126,7 @@ static int check_unused(struct runner *r, const char *ref, const char *digest,
 /* Drop the name, or all of them. Return: 1 when the folder is to go, 0 when
  * other names keep it, -1 with @err. */
 static int drop(struct runner *r, const char *ref, bool force,
-		const struct image *img, struct err *err)
+		const struct image *img, char *gone, struct err *err)
 {
 	char digest[IMAGE_DIGEST_LEN + 1];
 	bool named = path_name_valid(ref) &&
@@ -126,7 +139,8 @@ static int drop(struct runner *r, const char *ref, bool force,
 	if (!force && check_unused(r, ref, img->digest, err) < 0)
 		return -1;
 	image_drop_names(r, img->digest, NULL);
-	return image_retire(r->places.images_fd, img->digest, err) < 0 ? -1 : 1;
+	return image_retire(r->places.images_fd, img->digest, gone, err) < 0
+		? -1 : 1;
 }
 
 void method_image_rm(struct request *rq)
@@ -140,7 +154,7 @@ void method_image_rm(struct request *rq)
 	if (rc == 0) {
 		rm = calloc(1, sizeof(*rm));
 		rc = rm ? drop(rq->runner, ref, param_bool(rq->params, "force"),
-			       &img, &err)
+			       &img, rm->gone, &err)
 			: err_set(&err, ERR_NO_MEMORY, "image");
 	}
 	if (rc <= 0) {
@@ -153,7 +167,6 @@ void method_image_rm(struct request *rq)
 	}
 	rm->rq = rq;
 	rm->images_fd = rq->runner->places.images_fd;
-	memcpy(rm->digest, img.digest, sizeof(rm->digest));
 	rm->job.run = rm_run;
 	rm->job.done = rm_done;
 	work_submit(&rq->runner->work, WORK_BULK, &rm->job);

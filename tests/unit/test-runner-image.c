@@ -67,6 +67,85 @@ static void test_put_list_show_rm(void **state)
 	assert_int_equal(host_count(images), 2);
 }
 
+/* As when it was put again while its folder was still going. */
+static void test_rm_beside_a_folder_that_is_going(void **state)
+{
+	const char *digest;
+	char going[256];
+	struct conn c;
+	json_t *r;
+
+	begin(&c, "other", "2");
+	image_send(&c);
+	r = conn_reply(&c, c.id);
+	digest = json_string_value(json_object_get(json_object_get(r, "result"),
+						   "digest"));
+	assert_non_null(digest);
+	snprintf(going, sizeof(going), "%s",
+		 host_path("%s/.rm-%s", images, digest));
+	assert_int_equal(mkdir(going, 0700), 0);
+	strcat(going, "/left");
+	assert_int_equal(mkdir(going, 0700), 0);
+	json_decref(r);
+	json_decref(conn_ok(&c, "image.rm", json_pack("{s:s}", "image",
+						      "other")));
+	conn_close(&c);
+	assert_int_equal(rmdir(going), 0);
+	*strrchr(going, '/') = '\0';
+	assert_int_equal(rmdir(going), 0);
+	assert_int_equal(host_count(images), 2);
+}
+
+/* Put one whose env has 50 KiB. */
+static void put_long(unsigned int i)
+{
+	CLEANUP_BUF struct buf meta = BUF_INIT;
+	char name[16], *value = malloc(50001), *text;
+	struct conn c;
+	json_t *json;
+
+	snprintf(name, sizeof(name), "long%u", i);
+	memset(value, 'x', 50000);
+	value[50000] = '\0';
+	image_meta(&meta, name);
+	json = json_loads(buf_str(&meta), 0, NULL);
+	json_object_set_new(json, "env", json_pack("{s:s}", "LONG", value));
+	text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	conn_open(&c, false);
+	json_decref(conn_ok(&c, "image.put", image_params(name, text)));
+	image_send(&c);
+	json_decref(conn_reply(&c, c.id));
+	conn_close(&c);
+	json_decref(json);
+	free(text);
+	free(value);
+}
+
+/* Every reply has to fit a line of 1 MiB. */
+static void test_a_long_list_is_cut(void **state)
+{
+	unsigned int with = 0, n = 30;
+	struct conn c;
+	json_t *r, *img;
+	char name[16];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		put_long((unsigned int)i);
+	conn_open(&c, false);
+	r = conn_ok(&c, "image.list", NULL);
+	json_array_foreach(json_object_get(r, "images"), i, img)
+		with += json_object_get(img, "env") != NULL;
+	assert_int_equal(i, n + 1);
+	assert_in_range(with, 5, n - 5);
+	json_decref(r);
+	conn_close(&c);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "long%zu", i);
+		call_ok("image.rm", json_pack("{s:s}", "image", name));
+	}
+}
+
 static void test_known_image_is_only_named(void **state)
 {
 	CLEANUP_BUF struct buf meta = BUF_INIT;
@@ -237,6 +316,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put_list_show_rm),
+		cmocka_unit_test(test_rm_beside_a_folder_that_is_going),
+		cmocka_unit_test(test_a_long_list_is_cut),
 		cmocka_unit_test(test_known_image_is_only_named),
 		cmocka_unit_test(test_used_image_is_kept),
 		cmocka_unit_test(test_wrong_meta),
