@@ -20,60 +20,26 @@
  */
 #include "runner/boot.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "runner/agent-json.h"
-#include "runner/agent.h"
+#include "runner/boot-parts.h"
 #include "runner/bootargs.h"
-#include "runner/chain.h"
-#include "runner/disk.h"
 #include "runner/text.h"
 
 #define TAIL_LINES 20
 #define TAIL_BUDGET 32768
 
-struct boot {
-	struct sandbox *sb;
-	TAILQ_ENTRY(boot) link;	/* in the queue, until it is admitted */
-	bool admitted;
-	const struct vmproc_ops *vm_ops;
-	void *vm_arg;
-	const struct boot_ops *ops;
-	void *arg;
-	uint64_t step_began;
-	struct loop_timer deadline;
-	struct loop_timer begin;
-	struct disk_wait *disk;
-	struct layer_job *layer;
-	struct chain chain;
-	struct vmctl_call *config;
-	struct agent_op *hello;
-	bool configured;
-	bool agent_up;
-};
-
-/* Layers are made and checked by a work thread. */
-struct layer_job {
-	struct work_job job;
-	struct boot *boot;	/* NULL: cancelled */
-	struct sandbox *sb;
-	bool fresh;	/* a new disk */
-	struct chain chain;
-	struct err err;
-};
-
-static void step(struct boot *b, const char *name, const char *text)
+void boot_step(struct boot *b, const char *name, const char *text)
 {
 	b->step_began = now_ns();
 	if (b->ops->progress)
 		b->ops->progress(b->arg, name, text);
 }
 
-static void step_done(struct boot *b, const char *name)
+void boot_step_done(struct boot *b, const char *name)
 {
 	double ms = (double)(now_ns() - b->step_began) / 1e6;
 
@@ -109,20 +75,19 @@ static void dissolve(struct boot *b)
 		TAILQ_REMOVE(&r->boot_queue, b, link);
 	loop_timer_cancel(l, &b->deadline);
 	loop_timer_cancel(l, &b->begin);
-	if (b->disk)
-		disk_wait_cancel(b->disk);
-	if (b->layer)
-		b->layer->boot = NULL;
-	if (b->config)
-		vmctl_cancel(b->config);
+	boot_disk_cancel(b);
+	if (b->call)
+		vmctl_cancel(b->call);
 	if (b->hello)
 		agent_cancel(b->hello);
 	b->sb->boot = NULL;
+	if (b->plan.from)
+		sandbox_unref(b->plan.from);
 	free(b);
 	admit(r);
 }
 
-static void end(struct boot *b, const struct err *err)
+void boot_end(struct boot *b, const struct err *err)
 {
 	const struct boot_ops *ops = b->ops;
 	struct sandbox *sb = b->sb;
@@ -148,7 +113,7 @@ static void deadline_cb(struct loop_timer *t)
 			    : "its agent did not start");
 	err_hint(&err, "PODFLARE_BOOT_TIMEOUT=SECONDS in the runner's "
 		 "environment allows more");
-	end(b, &err);
+	boot_end(b, &err);
 }
 
 static void hello_done(void *arg, const struct err *err, const uint8_t *values,
@@ -164,37 +129,43 @@ static void hello_done(void *arg, const struct err *err, const uint8_t *values,
 		agent_check_hello(values, len, &e);
 	if (e.code) {
 		err_context(&e, "sandbox %s", b->sb->name);
-		end(b, &e);
+		boot_end(b, &e);
 		return;
 	}
-	step_done(b, "agent");
-	end(b, NULL);
+	boot_step_done(b, "agent");
+	boot_end(b, NULL);
 }
 
-static void say_hello(struct boot *b)
+void boot_say_hello(struct boot *b)
 {
 	struct runner *r = b->sb->runner;
 	CLEANUP_BUF struct buf payload = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	step_done(b, "kernel");
-	step(b, "agent", "setting clock and entropy");
-	if (agent_put_hello(&payload, b->sb->name, false, &err) == 0)
+	boot_step(b, "agent", "setting clock and entropy");
+	if (agent_put_hello(&payload, b->sb->name, b->plan.how == BOOT_COPY,
+			    &err) == 0)
 		b->hello = agent_call(&r->loop, vmproc_ctl(b->sb->vm),
 				      AGENT_HELLO, &payload,
 				      r->boot_timeout_ms, hello_done, b, &err);
 	if (!b->hello)
-		end(b, &err);
+		boot_end(b, &err);
+}
+
+static void kernel_up(struct boot *b)
+{
+	boot_step_done(b, "kernel");
+	boot_say_hello(b);
 }
 
 void boot_agent_up(struct boot *b)
 {
-	if (b->agent_up)
+	if (b->agent_up || b->plan.how != BOOT_COLD)
 		return;
 	b->agent_up = true;
 	/* the event may overtake the answer to the configuration */
-	if (!b->config)
-		say_hello(b);
+	if (!b->call)
+		kernel_up(b);
 }
 
 static void config_done(void *arg, const struct err *err,
@@ -203,41 +174,49 @@ static void config_done(void *arg, const struct err *err,
 	struct boot *b = arg;
 	struct err e;
 
-	b->config = NULL;
+	b->call = NULL;
 	if (err) {
 		e = *err;
 		err_context(&e, "sandbox %s", b->sb->name);
-		end(b, &e);
+		boot_end(b, &e);
 		return;
 	}
 	b->configured = true;
-	step_done(b, "vmm");
-	step(b, "kernel", "booting the kernel");
+	boot_step_done(b, "vmm");
+	boot_step(b, "kernel", "booting the kernel");
 	if (b->agent_up)
-		say_hello(b);
+		kernel_up(b);
 }
 
-static void start_vm(struct boot *b)
+static void configure(struct boot *b)
 {
 	struct sandbox *sb = b->sb;
 	struct err err = ERR_INIT;
 	struct bootargs args;
 
-	step(b, "vmm", "starting the virtual machine");
+	boot_step(b, "vmm", "starting the virtual machine");
 	if (bootargs_open(sb, &b->chain, &args, &err) < 0)
 		goto fail;
 	sb->vm = vmproc_spawn(sb->runner, sb->id, sb->dirfd, b->vm_ops,
 			      b->vm_arg, &err);
 	if (sb->vm)
-		b->config = vmctl_config(vmproc_ctl(sb->vm), &args.cfg,
+		b->call = vmctl_config(vmproc_ctl(sb->vm), &args.cfg,
 					 sb->runner->boot_timeout_ms,
 					 config_done, b, &err);
 	bootargs_close(&args);
-	if (b->config)
+	if (b->call)
 		return;
 fail:
 	err_context(&err, "sandbox %s", sb->name);
-	end(b, &err);
+	boot_end(b, &err);
+}
+
+void boot_disk_ready(struct boot *b)
+{
+	if (b->plan.how == BOOT_COLD)
+		configure(b);
+	else
+		boot_restore(b);
 }
 
 void boot_vm_gone(struct boot *b, const struct vm_end *gone)
@@ -252,136 +231,51 @@ void boot_vm_gone(struct boot *b, const struct vm_end *gone)
 	};
 	struct err err = ERR_INIT;
 
-	err_set(&err, ERR_GUEST, "sandbox %s: boot failed: %s%s%s",
-		b->sb->name, why[gone->reason], gone->detail[0] ? ": " : "",
+	err_set(&err, ERR_GUEST, "sandbox %s: %s: %s%s%s", b->sb->name,
+		b->plan.how == BOOT_COLD ? "boot failed"
+					 : "it could not go on",
+		why[gone->reason], gone->detail[0] ? ": " : "",
 		gone->detail);
-	end(b, &err);
-}
-
-/* Work thread. */
-static void layer_run(struct work_job *j)
-{
-	struct layer_job *l = container_of(j, struct layer_job, job);
-	CLEANUP_FD int fd = -1;
-
-	if (!l->fresh) {
-		chain_settle(l->sb->dirfd, l->sb->disk, &l->chain, &l->err);
-		return;
-	}
-	fd = chain_add(l->sb->dirfd, 0, l->sb->disk, &l->err);
-	if (fd >= 0 && fsync(fd) < 0)
-		err_sys(&l->err, errno, "disk layer");
-	l->chain.n = 1;
-}
-
-static void layer_done(struct work_job *j)
-{
-	struct layer_job *l = container_of(j, struct layer_job, job);
-	struct boot *b = l->boot;
-
-	if (b) {
-		b->layer = NULL;
-		if (l->err.code) {
-			err_context(&l->err, "sandbox %s", b->sb->name);
-			end(b, &l->err);
-		} else {
-			b->chain = l->chain;
-			step_done(b, "disk");
-			start_vm(b);
-		}
-	}
-	sandbox_unref(l->sb);
-	free(l);
-}
-
-static void make_layer(struct boot *b, bool fresh)
-{
-	struct layer_job *l = calloc(1, sizeof(*l));
-	struct err err = ERR_INIT;
-
-	if (!l) {
-		err_set(&err, ERR_NO_MEMORY, "disk");
-		end(b, &err);
-		return;
-	}
-	l->job.run = layer_run;
-	l->job.done = layer_done;
-	l->boot = b;
-	l->fresh = fresh;
-	l->sb = sandbox_ref(b->sb);
-	b->layer = l;
-	work_submit(&b->sb->runner->work, WORK_META, &l->job);
-}
-
-static void base_made(void *arg, const struct err *err)
-{
-	struct boot *b = arg;
-	struct err e = ERR_INIT;
-
-	b->disk = NULL;
-	if (err)
-		e = *err;
-	else if (disk_base_find(b->sb->runner, b->sb->disk,
-				b->sb->disk_base) < 0)
-		err_set(&e, ERR_IO, "the new disk's base file vanished");
-	if (e.code) {
-		err_context(&e, "sandbox %s", b->sb->name);
-		end(b, &e);
-		return;
-	}
-	make_layer(b, true);
+	boot_end(b, &err);
 }
 
 static void begin(struct loop_timer *t)
 {
-	struct boot *b = container_of(t, struct boot, begin);
-	struct runner *r = b->sb->runner;
-	struct err err = ERR_INIT;
-
-	if (b->sb->disk_base[0]) {
-		step(b, "disk", "checking the disk");
-		make_layer(b, false);
-		return;
-	}
-	step(b, "disk", "making the disk");
-	if (disk_base_find(r, b->sb->disk, b->sb->disk_base) == 0) {
-		make_layer(b, true);
-		return;
-	}
-	b->disk = disk_base_make(r, b->sb->disk, base_made, b, &err);
-	if (!b->disk)
-		end(b, &err);
+	boot_disk_begin(container_of(t, struct boot, begin));
 }
 
-int boot_start(struct sandbox *sb, const struct vmproc_ops *vm_ops,
-	       void *vm_arg, const struct boot_ops *ops, void *arg,
-	       struct err *err)
+int boot_start(struct sandbox *sb, const struct boot_plan *plan,
+	       const struct vmproc_ops *vm_ops, void *vm_arg,
+	       const struct boot_ops *ops, void *arg, struct err *err)
 {
 	struct boot *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return err_set(err, ERR_NO_MEMORY, "boot");
 	b->sb = sb;
+	b->plan = *plan;
 	b->vm_ops = vm_ops;
 	b->vm_arg = vm_arg;
 	b->ops = ops;
 	b->arg = arg;
 	b->deadline.cb = deadline_cb;
 	b->begin.cb = begin;
+	if (b->plan.from)
+		sandbox_ref(b->plan.from);
 	sb->boot = b;
 	sb->reason[0] = '\0';
 	json_array_clear(sb->steps);
 	TAILQ_INSERT_TAIL(&sb->runner->boot_queue, b, link);
 	admit(sb->runner);
 	if (!b->admitted)
-		step(b, "wait", "waiting for other boots");
+		boot_step(b, "wait", "waiting for other boots");
 	return 0;
 }
 
 void boot_abort(struct boot *b, const struct err *err)
 {
 	b->configured = false;	/* the console is not to blame */
-	end(b, err);
+	boot_end(b, err);
 }
 
 void boot_cancel(struct sandbox *sb)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/bootargs.c - what a VMM is given to boot a sandbox
+ * runner/bootargs.c - what a VMM is given to start a sandbox
  *
  * podflared, loop thread.  The files are the store's and the sandbox's own; the
  * one text that an image puts on the command line was checked when the image
@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "runner/kvm.h"
+#include "runner/saved.h"
 
 #define CONSOLE_MAX MIB	/* bytes kept of a console */
 
@@ -81,6 +82,25 @@ static int open_console(struct sandbox *sb, struct err *err)
 	return fd;
 }
 
+static int open_disk(struct sandbox *sb, const struct chain *chain, int *disk,
+		     int *n, struct err *err)
+{
+	disk[0] = disk_base_open(sb->runner, sb->disk_base, err);
+	if (disk[0] < 0)
+		return -1;
+	*n = 1;
+	for (unsigned int i = 0; i < chain->n; i++) {
+		char name[CHAIN_NAME];
+
+		chain_name(name, chain->nr[i]);
+		disk[*n] = open_own(sb, name, O_RDWR, err);
+		if (disk[*n] < 0)
+			return -1;
+		++*n;
+	}
+	return 0;
+}
+
 static int open_all(struct sandbox *sb, struct bootargs *a, struct err *err)
 {
 	struct vm_config *c = &a->cfg;
@@ -88,19 +108,8 @@ static int open_all(struct sandbox *sb, struct bootargs *a, struct err *err)
 	if ((c->kvm = kvm_open(err)) < 0 || open_image(sb, a, err) < 0 ||
 	    (c->initrds[1] = open_init(err)) < 0)
 		return -1;
-	c->disk[0] = disk_base_open(sb->runner, sb->disk_base, err);
-	if (c->disk[0] < 0)
+	if (open_disk(sb, &a->chain, c->disk, &c->nr_disk, err) < 0)
 		return -1;
-	c->nr_disk = 1;
-	for (unsigned int i = 0; i < a->chain.n; i++) {
-		char name[CHAIN_NAME];
-
-		chain_name(name, a->chain.nr[i]);
-		c->disk[c->nr_disk] = open_own(sb, name, O_RDWR, err);
-		if (c->disk[c->nr_disk] < 0)
-			return -1;
-		c->nr_disk++;
-	}
 	c->console = open_console(sb, err);
 	if (c->console < 0)
 		return -1;
@@ -130,17 +139,72 @@ int bootargs_open(struct sandbox *sb, const struct chain *chain,
 	return -1;
 }
 
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 void bootargs_close(struct bootargs *args)
 {
 	struct vm_config *c = &args->cfg;
-	int fds[] = { c->kvm, c->kernel, c->console, c->exit, c->initrds[0],
-		      c->initrds[1], c->base };
-	size_t i;
+	const int fds[] = { c->kvm, c->kernel, c->console, c->exit,
+			    c->initrds[0], c->initrds[1], c->base };
 
-	for (i = 0; i < ARRAY_SIZE(fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	for (i = 0; i < ARRAY_SIZE(c->disk); i++)
-		if (c->disk[i] >= 0)
-			close(c->disk[i]);
+	close_all(fds, ARRAY_SIZE(fds));
+	close_all(c->disk, ARRAY_SIZE(c->disk));
+}
+
+static int open_base(struct sandbox *sb, struct err *err)
+{
+	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
+
+	if (image_find(sb->runner, sb->digest, &img, err) < 0) {
+		err_context(err, "its image %s", sb->image);
+		return -1;
+	}
+	return image_open(sb->runner, &img, "base.img", err);
+}
+
+static int open_saved(struct sandbox *sb, const struct chain *chain,
+		      struct vm_restore *r, struct err *err)
+{
+	if ((r->kvm = kvm_open(err)) < 0 ||
+	    saved_open(sb->dirfd, &r->state, &r->memory, err) < 0 ||
+	    (r->base = open_base(sb, err)) < 0 ||
+	    open_disk(sb, chain, r->disk, &r->nr_disk, err) < 0)
+		return -1;
+	/* the log goes on */
+	r->console = open_own(sb, SANDBOX_CONSOLE, O_RDWR | O_CREAT, err);
+	if (r->console < 0)
+		return -1;
+	r->exit = open_own(sb, VMPROC_EXIT_FILE, O_RDWR | O_CREAT | O_TRUNC,
+			   err);
+	return r->exit < 0 ? -1 : 0;
+}
+
+int bootargs_open_saved(struct sandbox *sb, const struct chain *chain,
+			struct vm_restore *r, struct err *err)
+{
+	*r = (struct vm_restore){
+		.kvm = -1, .console = -1, .exit = -1, .state = -1, .memory = -1,
+		.template = -1, .base = -1, .console_max = CONSOLE_MAX,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(r->disk); i++)
+		r->disk[i] = -1;
+	snprintf(r->disk_id, sizeof(r->disk_id), "disk-%s", sb->id);
+	if (open_saved(sb, chain, r, err) == 0)
+		return 0;
+	bootargs_close_saved(r);
+	return -1;
+}
+
+void bootargs_close_saved(struct vm_restore *r)
+{
+	const int fds[] = { r->kvm, r->console, r->exit, r->state, r->memory,
+			    r->template, r->base };
+
+	close_all(fds, ARRAY_SIZE(fds));
+	close_all(r->disk, ARRAY_SIZE(r->disk));
 }

@@ -252,6 +252,19 @@ static int prune(int dirfd, struct chain *c, struct layer *layers,
 	return 0;
 }
 
+/* Few layers of many. Return: 0, or -1 with @err. */
+static int shorten(int dirfd, struct chain *c, struct err *err)
+{
+	if (c->n <= CHAIN_FLATTEN || chain_flatten(dirfd, c, err) == 0)
+		return 0;
+	/* without room for that it is used as it is */
+	if (c->n > CHAIN_MAX)
+		return -1;
+	log_warn("%s", err->msg);
+	*err = (struct err)ERR_INIT;
+	return 0;
+}
+
 int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err)
 {
 	struct layer layers[ARRAY_SIZE(c->nr)], *top;
@@ -278,12 +291,31 @@ int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err)
 	if ((!top || top->report.sealed || top->shared) &&
 	    push(dirfd, size, c, err) < 0)
 		return -1;
-	if (c->n <= CHAIN_FLATTEN || chain_flatten(dirfd, c, err) == 0)
-		return 0;
-	/* without room for that it is used as it is */
-	if (c->n > CHAIN_MAX)
+	return shorten(dirfd, c, err);
+}
+
+int chain_thaw(int dirfd, uint64_t size, unsigned int top, struct chain *c,
+	       struct err *err)
+{
+	if (chain_list(dirfd, c, err) < 0)
 		return -1;
-	log_warn("%s", err->msg);
-	*err = (struct err)ERR_INIT;
-	return 0;
+	while (c->n && c->nr[c->n - 1] > top)
+		if (chain_drop(dirfd, c->nr[--c->n], err) < 0)
+			return -1;
+	if (!c->n || c->nr[c->n - 1] != top)
+		return err_set(err, ERR_IO, "the disk's files are gone");
+	for (unsigned int i = 0; i < c->n; i++) {
+		struct layer l;
+
+		if (examine(dirfd, c->nr[i], &l, err) < 0)
+			return -1;
+		if (l.blank)
+			return err_set(err, ERR_IO, "disk.%03u.cow: its "
+				       "header is gone", c->nr[i]);
+		if (!l.report.sealed && seal(dirfd, c->nr[i], err) < 0)
+			return -1;
+	}
+	if (push(dirfd, size, c, err) < 0)
+		return -1;
+	return shorten(dirfd, c, err);
 }

@@ -45,6 +45,11 @@ int chain_drop(int dirfd, unsigned int nr, struct err *err);
  * layers sealed but the top, which nobody else has. @c is what there is then.
  * Nobody else may use the folder meanwhile. Return: 0, or -1 with @err. */
 int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err);
+/* The same for the disk of a machine in files, whose highest layer is @top: what
+ * lies above that was written by one that did not come to run, and goes; then
+ * it gets a fresh layer. */
+int chain_thaw(int dirfd, uint64_t size, unsigned int top, struct chain *c,
+	       struct err *err);
 /* Make one layer of all but the top one. Return: 0, or -1 with @err: then the
  * chain is as it was. */
 int chain_flatten(int dirfd, struct chain *c, struct err *err);

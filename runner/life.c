@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "runner/events.h"
 #include "runner/fork-slot.h"
 #include "runner/store.h"
 #include "runner/text.h"
@@ -131,7 +132,7 @@ void life_wake(struct sandbox *sb, const struct err *err, json_t *console)
 	sandbox_unref(sb);
 }
 
-/* A stopped sandbox's way back, from the first who needs it. */
+/* A stopped or frozen sandbox's way back, from the first who needs it. */
 struct restart {
 	struct sandbox *sb;
 	struct sandbox_gone gone;
@@ -143,7 +144,7 @@ static void restart_failed(struct restart *rs)
 {
 	struct sandbox *sb = rs->sb;
 
-	if (sb->state == SB_STARTING) {
+	if (sb->state == SB_STARTING || sb->state == SB_THAWING) {
 		text_clean_copy(sb->reason, sizeof(sb->reason), rs->err.msg);
 		sandbox_move(sb, SB_EV_ENDED);
 		store_save(sb, NULL, NULL);
@@ -197,6 +198,26 @@ static void restart_saved(void *arg, const struct err *err)
 	free(rs);
 }
 
+/* It runs, and will not be thawed from the same files again. */
+static void awake_saved(void *arg, const struct err *err)
+{
+	const struct vm_end killed = { .reason = VM_END_KILLED };
+	struct restart *rs = arg;
+	struct sandbox *sb = rs->sb;
+
+	if (sb->state == SB_THAWING && err) {
+		restart_fail(rs, err, NULL);
+		return;
+	}
+	if (sb->state == SB_THAWING) {
+		sandbox_move(sb, SB_EV_READY);
+		events_put_one(sb->runner, event_new("thaw", sb));
+		if (!sb->vm)	/* and has ended already */
+			life_ended(sb, &killed);
+	}
+	restart_saved(rs, NULL);
+}
+
 static void restart_done(void *arg, const struct err *err, json_t *console)
 {
 	struct restart *rs = arg;
@@ -206,6 +227,10 @@ static void restart_done(void *arg, const struct err *err, json_t *console)
 		return;
 	}
 	json_decref(console);
+	if (rs->sb->state == SB_THAWING) {
+		store_awake(rs->sb, awake_saved, rs);
+		return;
+	}
 	sandbox_move(rs->sb, SB_EV_READY);
 	store_save(rs->sb, restart_saved, rs);
 }
@@ -213,6 +238,9 @@ static void restart_done(void *arg, const struct err *err, json_t *console)
 static int restart(struct sandbox *sb, struct err *err)
 {
 	static const struct boot_ops ops = { .done = restart_done };
+	const struct boot_plan plan = {
+		.how = sb->state == SB_FROZEN ? BOOT_THAW : BOOT_COLD,
+	};
 	struct restart *rs;
 
 	if (sb->runner->ending)
@@ -221,7 +249,7 @@ static int restart(struct sandbox *sb, struct err *err)
 	if (!rs)
 		return err_set(err, ERR_NO_MEMORY, "restart");
 	rs->sb = sb;
-	if (boot_start(sb, &life_vm_ops, sb, &ops, rs, err) < 0) {
+	if (boot_start(sb, &plan, &life_vm_ops, sb, &ops, rs, err) < 0) {
 		free(rs);
 		return -1;
 	}
@@ -236,8 +264,17 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 
 	switch (sb->state) {
 	case SB_RUNNING:
-		w->cb(w, NULL, NULL);
+		if (sb->freeze)
+			TAILQ_INSERT_TAIL(&sb->waits, w, link);
+		else
+			w->cb(w, NULL, NULL);
 		return;
+	case SB_FROZEN:
+		if (sb->freeze) {	/* its process is about to end */
+			TAILQ_INSERT_TAIL(&sb->waits, w, link);
+			return;
+		}
+		/* fall through */
 	case SB_STOPPED:
 		if (restart(sb, &err) < 0)
 			break;
@@ -245,6 +282,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 		return;
 	case SB_CREATING:
 	case SB_STARTING:
+	case SB_THAWING:
 		TAILQ_INSERT_TAIL(&sb->waits, w, link);
 		return;
 	case SB_PAUSED:
@@ -261,6 +299,22 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w)
 {
 	TAILQ_REMOVE(&sb->waits, w, link);
+}
+
+void life_settle(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+
+	if (TAILQ_EMPTY(&sb->waits) || sb->freeze)
+		return;
+	if (sb->state == SB_RUNNING)
+		life_wake(sb, NULL, NULL);
+	else if (sb->state != SB_FROZEN && sb->state != SB_STOPPED)
+		sandbox_state_error(sb, &err);
+	else if (restart(sb, &err) == 0)
+		return;
+	if (err.code)
+		life_wake(sb, &err, NULL);
 }
 
 void life_let_go(struct runner *r)

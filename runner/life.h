@@ -12,11 +12,14 @@
 extern const struct vmproc_ops life_vm_ops;
 
 /* Call @w back once the sandbox runs: at once when it does; a stopped one is
- * started. */
+ * started, a frozen one thawed. */
 void life_use(struct sandbox *sb, struct sandbox_wait *w);
 void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w);
 /* Wake everybody who waits. @err NULL: it runs. @console: as of the wait. */
 void life_wake(struct sandbox *sb, const struct err *err, json_t *console);
+
+/* It is not being frozen any more: see to those who wait. */
+void life_settle(struct sandbox *sb);
 
 typedef void (*life_cb)(void *arg, const struct err *err);
 

@@ -8,6 +8,7 @@ librunner_a_SOURCES = \
 	runner/agent-get.c runner/agent-json.h \
 	runner/agent-put.c \
 	runner/agent.c runner/agent.h \
+	runner/boot-disk.c runner/boot-parts.h runner/boot-restore.c \
 	runner/boot.c runner/boot.h \
 	runner/bootargs.c runner/bootargs.h \
 	runner/chain-flat.c runner/chain.c runner/chain.h \
@@ -21,6 +22,7 @@ librunner_a_SOURCES = \
 	runner/fork-prep.c \
 	runner/fork-slot.c runner/fork-slot.h \
 	runner/fork.c runner/fork.h \
+	runner/freeze.c runner/freeze.h \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
 	runner/image.c runner/image.h \
@@ -38,6 +40,7 @@ librunner_a_SOURCES = \
 	runner/req-exec.c \
 	runner/req-files.c \
 	runner/req-fork.c \
+	runner/req-freeze.c \
 	runner/req-image-put.c \
 	runner/req-image.c \
 	runner/req-log.c \
@@ -48,12 +51,15 @@ librunner_a_SOURCES = \
 	runner/request.c runner/request.h \
 	runner/runner.h \
 	runner/sandbox.c runner/sandbox.h \
+	runner/saved.c runner/saved.h \
+	runner/saving.c runner/saving.h \
 	runner/sbop.c runner/sbop.h \
 	runner/server.c runner/server.h \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
 	runner/text.c runner/text.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \
+	runner/vmctl-save.c runner/vmctl-save.h \
 	runner/vmctl.c runner/vmctl.h \
 	runner/vmproc.c runner/vmproc.h \
 	runner/work.c runner/work.h

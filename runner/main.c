@@ -178,7 +178,7 @@ static bool is_undoing(const struct runner *r)
 	TAILQ_FOREACH(sb, &r->hidden, link)
 		if (sb->state == SB_REMOVING)
 			return true;
-	return r->nr_forks > 0;
+	return r->nr_forks + r->nr_freezes > 0;
 }
 
 /* Sandboxes go on; what is half made is undone as far as time allows, and by

@@ -21,6 +21,8 @@ void method_sandbox_rm(struct request *rq);
 void method_sandbox_pause(struct request *rq);
 void method_sandbox_resume(struct request *rq);
 void method_sandbox_log(struct request *rq);
+void method_sandbox_freeze(struct request *rq);
+void method_sandbox_thaw(struct request *rq);
 void method_sandbox_logs(struct request *rq);
 void method_exec_start(struct request *rq);
 void method_exec_attach(struct request *rq);

@@ -16,6 +16,7 @@
 #include "runner/life.h"
 #include "runner/places.h"
 #include "runner/points.h"
+#include "runner/saved.h"
 #include "runner/store.h"
 
 static void status_done(void *arg, const struct err *err,
@@ -30,11 +31,39 @@ static void status_done(void *arg, const struct err *err,
 	sandbox_unref(sb);
 }
 
+static void went_on(void *arg, const struct err *err,
+		    const struct vm_status *st, int fd)
+{
+	struct sandbox *sb = arg;
+
+	if (err)
+		log_warn("sandbox %s: does not go on: %s", sb->id, err->msg);
+	sandbox_unref(sb);
+}
+
+/* It was being frozen: it goes on, as soon as its VMM has time for it. */
+static void undo_freeze(struct sandbox *sb, struct vmctl *ctl)
+{
+	struct err err = ERR_INIT;
+
+	log_info("sandbox %s (%s): was being frozen, goes on", sb->id,
+		 sb->name);
+	sandbox_ref(sb);
+	if (!vmctl_order(ctl, VM_RESUME, sb->runner->boot_timeout_ms, went_on,
+			 sb, &err))
+		went_on(sb, &err, NULL, -1);
+}
+
 static void adopt(struct sandbox *sb)
 {
+	bool half_frozen = saved_exists(sb->dirfd);
 	struct err err = ERR_INIT;
 	struct vm_end end;
 	struct vmctl *ctl;
+
+	if (half_frozen && saved_drop(sb->dirfd, &err) < 0)
+		log_warn("sandbox %s: %s", sb->id, err.msg);
+	err = (struct err)ERR_INIT;
 
 	sb->vm = vmproc_adopt(sb->runner, sb->id, sb->dirfd, &life_vm_ops, sb,
 			      &end);
@@ -45,6 +74,10 @@ static void adopt(struct sandbox *sb)
 	ctl = vmproc_ctl(sb->vm);
 	if (!ctl)
 		return;		/* it is being ended */
+	if (half_frozen) {
+		undo_freeze(sb, ctl);
+		return;
+	}
 	sandbox_ref(sb);
 	if (!vmctl_order(ctl, VM_STATUS, sb->runner->agent_timeout_ms,
 			 status_done, sb, &err)) {

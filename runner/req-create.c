@@ -268,6 +268,7 @@ static struct sandbox *make(struct request *rq, struct err *err)
 
 void method_sandbox_create(struct request *rq)
 {
+	const struct boot_plan plan = { .how = BOOT_COLD };
 	struct create *c = calloc(1, sizeof(*c));
 	struct err err = ERR_INIT;
 	struct sandbox *sb;
@@ -286,7 +287,7 @@ void method_sandbox_create(struct request *rq)
 	c->rq = rq;
 	c->sb = sandbox_ref(sb);
 	rq->state = c;
-	if (boot_start(sb, &life_vm_ops, sb, &boot_ops, c, &err) < 0)
+	if (boot_start(sb, &plan, &life_vm_ops, sb, &boot_ops, c, &err) < 0)
 		fail(c, &err, NULL);
 	else
 		rq->cancel = cancel;

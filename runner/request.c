@@ -39,6 +39,8 @@ static const struct method methods[] = {
 	{ "sandbox.pause", method_sandbox_pause, "sandbox:s" },
 	{ "sandbox.resume", method_sandbox_resume, "sandbox:s" },
 	{ "sandbox.log", method_sandbox_log, "sandbox?s" },
+	{ "sandbox.freeze", method_sandbox_freeze, "sandbox:s" },
+	{ "sandbox.thaw", method_sandbox_thaw, "sandbox:s boot?b" },
 	{ "sandbox.logs", method_sandbox_logs, "sandbox:s tail?i" },
 	{ "exec.start", method_exec_start,
 	  "sandbox:s cmd:a env?o cwd?s user?s tty?b stdin?b rows?i cols?i "

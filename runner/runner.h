@@ -41,7 +41,7 @@ struct runner {
 	struct sandbox_list sandboxes;
 	struct sandbox_list hidden;	/* points of forks, views of them */
 	unsigned int nr_sandboxes, nr_views;
-	unsigned int nr_forks;	/* going on */
+	unsigned int nr_forks, nr_freezes;	/* going on */
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */
 	unsigned int nr_boots, max_boots;	/* going on at once */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runner/chain.h"
+#include "runner/saved.h"
 #include "runner/text.h"
 
 #define CONSOLE_LINES 20
@@ -193,6 +194,9 @@ json_t *sandbox_to_json(struct sandbox *sb)
 
 	json_object_set_new(o, "pid", sb->vm
 			    ? json_integer(vmproc_pid(sb->vm)) : json_null());
+	if (sb->state == SB_FROZEN || sb->state == SB_THAWING)
+		json_object_set_new(o, "memory_saved", json_integer(
+			(json_int_t)saved_used(sb->dirfd)));
 	if (sb->kernel[0])
 		json_object_set_new(o, "kernel", json_string(sb->kernel));
 	if (sb->reason[0])

@@ -38,6 +38,7 @@ struct sandbox_gone {
 
 struct boot;
 struct fork;
+struct freeze;
 struct fork_slot;
 struct removal;
 
@@ -73,6 +74,7 @@ struct sandbox {
 	/* of the last boot */
 	json_t *steps;
 	char kernel[64];
+	unsigned int top;	/* frozen: the highest layer that is its own */
 	char reason[512];	/* why it is failed or stopped; "" */
 	/* while it lives */
 	int dirfd;
@@ -83,6 +85,7 @@ struct sandbox {
 	TAILQ_HEAD(, fork) forks;	/* that wait for their turn */
 	bool logged;		/* the log tells of it */
 	bool switching;		/* is being paused or resumed */
+	struct freeze *freeze;	/* it is being frozen */
 	bool merging;
 	struct removal *removal;
 	TAILQ_HEAD(, sandbox_wait) waits;

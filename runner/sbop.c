@@ -93,6 +93,8 @@ void sbop_start(struct request *rq, void (*run)(struct sbop *op))
 	if (sb->state == SB_STOPPED)
 		request_progress(rq, "boot", "starting the stopped sandbox",
 				 -1);
+	if (sb->state == SB_FROZEN)
+		request_progress(rq, "thaw", "thawing the sandbox", -1);
 	life_use(sb, &op->wait);
 }
 

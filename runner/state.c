@@ -13,23 +13,38 @@
 
 static const enum sandbox_state next_state[SB_STATES][SB_EVENTS] = {
 	/*		  START        READY       HELD       PAUSED
-	 *		  RESUMED      ENDED       DIED       REMOVE */
+	 *		  RESUMED      FROZEN      FORGET
+	 *		  ENDED        DIED        REMOVE */
 	[SB_CREATING] = { NO,          SB_RUNNING, SB_HELD,   NO,
-			  NO,          NO,         NO,        SB_REMOVING },
+			  NO,          SB_FROZEN,  NO,
+			  NO,          NO,         SB_REMOVING },
 	[SB_STARTING] = { NO,          SB_RUNNING, NO,        NO,
-			  NO,          SB_STOPPED, SB_STOPPED, SB_REMOVING },
+			  NO,          NO,         NO,
+			  SB_STOPPED,  SB_STOPPED, SB_REMOVING },
 	[SB_RUNNING] =  { NO,          NO,         NO,        SB_PAUSED,
-			  NO,          SB_STOPPED, SB_FAILED, SB_REMOVING },
+			  NO,          SB_FROZEN,  NO,
+			  SB_STOPPED,  SB_FAILED,  SB_REMOVING },
 	[SB_PAUSED] =   { NO,          NO,         NO,        NO,
-			  SB_RUNNING,  SB_STOPPED, SB_FAILED, SB_REMOVING },
+			  SB_RUNNING,  NO,         NO,
+			  SB_STOPPED,  SB_FAILED,  SB_REMOVING },
 	[SB_HELD] =     { NO,          NO,         NO,        NO,
-			  NO,          SB_FAILED,  SB_FAILED, SB_REMOVING },
+			  NO,          SB_FROZEN,  NO,
+			  SB_FAILED,   SB_FAILED,  SB_REMOVING },
+	[SB_FROZEN] =   { SB_THAWING,  NO,         NO,        NO,
+			  NO,          NO,         SB_STOPPED,
+			  NO,          NO,         SB_REMOVING },
+	[SB_THAWING] =  { NO,          SB_RUNNING, NO,        NO,
+			  NO,          NO,         NO,
+			  SB_FROZEN,   SB_FROZEN,  SB_REMOVING },
 	[SB_STOPPED] =  { SB_STARTING, NO,         NO,        NO,
-			  NO,          NO,         NO,        SB_REMOVING },
+			  NO,          NO,         NO,
+			  NO,          NO,         SB_REMOVING },
 	[SB_FAILED] =   { NO,          NO,         NO,        NO,
-			  NO,          NO,         NO,        SB_REMOVING },
+			  NO,          NO,         NO,
+			  NO,          NO,         SB_REMOVING },
 	[SB_REMOVING] = { NO,          NO,         NO,        NO,
-			  NO,          NO,         NO,        NO },
+			  NO,          NO,         NO,
+			  NO,          NO,         NO },
 };
 
 static const char *const state_names[SB_STATES] = {
@@ -38,6 +53,8 @@ static const char *const state_names[SB_STATES] = {
 	[SB_RUNNING] = "running",
 	[SB_PAUSED] = "paused",
 	[SB_HELD] = "held",
+	[SB_FROZEN] = "frozen",
+	[SB_THAWING] = "frozen",
 	[SB_STOPPED] = "stopped",
 	[SB_FAILED] = "failed",
 	[SB_REMOVING] = "removing",
@@ -49,6 +66,8 @@ static const char *const event_names[SB_EVENTS] = {
 	[SB_EV_HELD] = "be held",
 	[SB_EV_PAUSED] = "be paused",
 	[SB_EV_RESUMED] = "be resumed",
+	[SB_EV_FROZEN] = "be frozen",
+	[SB_EV_FORGET] = "forget its memory",
 	[SB_EV_ENDED] = "end",
 	[SB_EV_DIED] = "die",
 	[SB_EV_REMOVE] = "be removed",
@@ -82,6 +101,7 @@ void sandbox_move(struct sandbox *sb, enum sandbox_event ev)
 int sandbox_check_idle(const struct sandbox *sb, struct err *err)
 {
 	const char *what = sb->fork ? "forked" : sb->merging ? "merged" :
+			   sb->freeze ? "frozen" :
 			   sb->switching ? "paused or resumed" : NULL;
 
 	if (!what)
@@ -110,6 +130,8 @@ int sandbox_state_error(const struct sandbox *sb, struct err *err)
 	case SB_STARTING:
 	case SB_RUNNING:
 	case SB_HELD:
+	case SB_FROZEN:
+	case SB_THAWING:
 	case SB_STOPPED:
 	case SB_STATES:
 		break;

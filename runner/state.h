@@ -19,6 +19,8 @@ enum sandbox_state {
 	SB_RUNNING,
 	SB_PAUSED,
 	SB_HELD,	/* a point that can be forked */
+	SB_FROZEN,	/* its memory is in files */
+	SB_THAWING,	/* out of them; "frozen" in the API until it runs */
 	SB_STOPPED,
 	SB_FAILED,
 	SB_REMOVING,	/* not listed any more */
@@ -31,6 +33,8 @@ enum sandbox_event {
 	SB_EV_HELD,
 	SB_EV_PAUSED,
 	SB_EV_RESUMED,
+	SB_EV_FROZEN,	/* saved durably; its process ends */
+	SB_EV_FORGET,	/* its memory is given up */
 	SB_EV_ENDED,	/* cleanly: powered off, stopped */
 	SB_EV_DIED,
 	SB_EV_REMOVE,

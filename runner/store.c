@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/path.h"
+#include "runner/saved.h"
 
 #define META "meta.json"
 #define META_MAX (1024 * 1024)
@@ -49,14 +50,15 @@ char *store_text(const struct sandbox *sb)
 {
 	json_t *o = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, "
-		"s:I, s:O, s:O, s:o, s:s}",
+		"s:I, s:O, s:O, s:o, s:s, s:i}",
 		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
 		sb->image, "digest", sb->digest, "created", sb->created,
 		"state", sandbox_state_name(sb->state), "reason", sb->reason,
 		"kernel", sb->kernel, "disk_base", sb->disk_base, "cpus",
 		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
-		"origin", sandbox_origin_json(sb), "head", sb->head);
+		"origin", sandbox_origin_json(sb), "head", sb->head, "top",
+		(int)sb->top);
 	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 
 	json_decref(o);
@@ -164,6 +166,51 @@ void store_save(struct sandbox *sb, store_cb cb, void *arg)
 	}
 	s->job.run = save_run;
 	work_submit(&sb->runner->work, WORK_META, &s->job);
+}
+
+static void awake_run(struct work_job *j)
+{
+	struct store_job *s = container_of(j, struct store_job, job);
+	struct err err = ERR_INIT;
+
+	if (store_write(s->sb->dirfd, s->text, &s->err) < 0)
+		return;
+	/* the VMM has them open; what stays is found at the next start */
+	if (saved_drop(s->sb->dirfd, &err) < 0)
+		log_warn("sandbox %s: %s", s->sb->id, err.msg);
+}
+
+static void save_and_drop(struct sandbox *sb, enum sandbox_state state,
+			  store_cb cb, void *arg)
+{
+	struct store_job *s = job_new(sb, cb, arg);
+	struct sandbox as = *sb;
+	struct err err = ERR_INIT;
+
+	as.state = state;
+	if (s)
+		s->text = store_text(&as);
+	if (s && s->text) {
+		s->job.run = awake_run;
+		work_submit(&sb->runner->work, WORK_META, &s->job);
+		return;
+	}
+	if (s)
+		sandbox_unref(sb);
+	free(s);
+	err_set(&err, ERR_NO_MEMORY, "sandbox %s: %s", sb->id, META);
+	if (cb)
+		cb(arg, &err);
+}
+
+void store_awake(struct sandbox *sb, store_cb cb, void *arg)
+{
+	save_and_drop(sb, SB_RUNNING, cb, arg);
+}
+
+void store_forget(struct sandbox *sb)
+{
+	save_and_drop(sb, sb->state, NULL, NULL);
 }
 
 static void retired_name(const struct sandbox *sb, char *out, size_t size)
@@ -277,6 +324,7 @@ static int fill(struct sandbox *sb, const json_t *o)
 	sb->memory = (uint64_t)json_integer_value(
 		json_object_get(o, "memory"));
 	sb->disk = (uint64_t)json_integer_value(json_object_get(o, "disk"));
+	sb->top = (unsigned int)json_integer_value(json_object_get(o, "top"));
 	fill_origin(sb, o);
 	if (!sb->env || !sb->labels || !sb->cpus || !sb->memory || !sb->disk ||
 	    get_text(o, "image", sb->image, sizeof(sb->image)) < 0 ||
@@ -292,6 +340,8 @@ static int fill(struct sandbox *sb, const json_t *o)
 		sb->state = SB_RUNNING;
 	else if (strcmp(state, "held") == 0 && sb->kind == SB_POINT)
 		sb->state = SB_HELD;
+	else if (strcmp(state, "frozen") == 0)
+		sb->state = SB_FROZEN;
 	else
 		sb->state = strcmp(state, "stopped") == 0 ? SB_STOPPED
 							  : SB_FAILED;

@@ -18,13 +18,17 @@ typedef void (*store_cb)(void *arg, const struct err *err);
 int store_make(struct sandbox *sb, struct err *err);
 /* Save what @sb is now. @cb may be NULL: a failure is logged. */
 void store_save(struct sandbox *sb, store_cb cb, void *arg);
+/* Save @sb, which goes on from its files, as one that runs; then remove them. */
+void store_awake(struct sandbox *sb, store_cb cb, void *arg);
+/* Save @sb, whose memory is given up; then remove the files. */
+void store_forget(struct sandbox *sb);
 /* Give the folder the name of one that goes: from then on no runner takes it
  * up again. */
 void store_retire(struct sandbox *sb, store_cb cb, void *arg);
 /* Remove what is retired; its process has ended. */
 void store_destroy(struct sandbox *sb, store_cb cb, void *arg);
 /* Read meta.json of the folder @dirfd (not taken over) into a new sandbox in
- * state STOPPED, FAILED, or, when the file says so, RUNNING or HELD.
+ * state STOPPED, FAILED, or, when the file says so, RUNNING, HELD or FROZEN.
  * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
 struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 			   const char *id, int dirfd, struct err *err);

@@ -269,13 +269,14 @@ endif
 # runner/: a real podflared with VMMs that are played (tests/fake)
 if HAVE_CMOCKA
 runner_tests = test-runner test-runner-api test-runner-bad \
-	test-runner-fork test-runner-fork-bad test-runner-image \
-	test-runner-points test-runner-start
+	test-runner-fork test-runner-fork-bad test-runner-freeze \
+	test-runner-image test-runner-points test-runner-start
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
 fake_vmm_SOURCES = tests/fake/fake-vmm.c tests/fake/fake-agent.c \
-	tests/fake/fake-agent.h tests/fake/fake-fork.c
+	tests/fake/fake-agent.h tests/fake/fake-fork.c \
+	tests/fake/fake-save.c
 fake_vmm_CFLAGS = $(AM_CFLAGS) -pthread
 fake_vmm_LDADD = libcommon.a
 runner_host = tests/unit/runner-host.c tests/unit/runner-conn.c \
@@ -306,6 +307,10 @@ test_runner_fork_bad_SOURCES = tests/unit/test-runner-fork-bad.c $(runner_fork)
 test_runner_fork_bad_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_bad_LDADD = $(runner_ldadd)
 EXTRA_test_runner_fork_bad_DEPENDENCIES = $(runner_extra)
+test_runner_freeze_SOURCES = tests/unit/test-runner-freeze.c $(runner_fork)
+test_runner_freeze_CPPFLAGS = $(runner_cppflags)
+test_runner_freeze_LDADD = $(runner_ldadd)
+EXTRA_test_runner_freeze_DEPENDENCIES = $(runner_extra)
 test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
 test_runner_image_CPPFLAGS = $(runner_cppflags)
 test_runner_image_LDADD = $(runner_ldadd)

@@ -13,6 +13,8 @@ union fake_message {
 	struct ctl_config config;
 	struct ctl_connect connect;
 	struct ctl_fork fork;
+	struct ctl_save save;
+	struct ctl_restore restore;
 };
 
 /* The process's own, for its parts. */
@@ -20,6 +22,7 @@ struct fake_vmm {
 	int conn, exit_fd, console_fd;
 	uint32_t state;		/* enum ctl_state */
 	uint64_t ram, up_at;
+	bool restored;		/* from files */
 };
 extern struct fake_vmm vmm;
 
@@ -29,6 +32,13 @@ void fake_reply(uint64_t seq, int error, const char *detail, int fd);
 bool fake_is_copy(void);
 /* CTL_FORK. */
 void fake_fork(const struct ctl_fork *m, const int *fds, size_t nfds);
+
+/* CTL_SAVE, CTL_RESTORE. */
+void fake_save(const struct ctl_save *m, const int *fds, size_t nfds);
+void fake_restore(const struct ctl_restore *m, int *fds, size_t nfds);
+/* Write the exit record and end. */
+void fake_leave(uint32_t reason, const char *detail);
+void fake_console(const char *text);
 
 /* Serve @fd on a thread of its own, which closes it. Return: 0, or -1. */
 int fake_thread(int fd, void (*serve)(int fd));

@@ -15,6 +15,7 @@
  *	142 MiB	the agent takes 2 s to come up
  *	144 MiB	it ignores CTL_QUIT and SIGTERM
  *	150 MiB	and more: see fake-fork.c
+ *	180 MiB	and more: see fake-save.c
  */
 #include <errno.h>
 #include <poll.h>
@@ -50,7 +51,7 @@ static void record(uint32_t reason, const char *detail)
 		_exit(9);
 }
 
-static void leave(uint32_t reason, const char *detail)
+void fake_leave(uint32_t reason, const char *detail)
 {
 	record(reason, detail);
 	_exit(reason == CTL_EXIT_SETUP);
@@ -84,7 +85,7 @@ static void event(uint32_t kind)
 	fdpass_send(vmm.conn, &ev, sizeof(ev), NULL, 0);
 }
 
-static void console(const char *text)
+void fake_console(const char *text)
 {
 	if (write(vmm.console_fd, text, strlen(text)) < 0)
 		_exit(9);
@@ -104,11 +105,11 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 	}
 	vmm.console_fd = fds[2];
 	vmm.exit_fd = fds[3];
-	console("Linux version 0.0-fake\n\x1b[31mred\x1b[0m \xff\xfe\n");
+	fake_console("Linux version 0.0-fake\n\x1b[31mred\x1b[0m \xff\xfe\n");
 	if (fake_is_mode(134)) {
 		fake_reply(c->h.seq, ENOMEM, "fake: cannot have that memory",
 			   -1);
-		leave(CTL_EXIT_SETUP, "fake: cannot have that memory");
+		fake_leave(CTL_EXIT_SETUP, "fake: cannot have that memory");
 	}
 	if (fake_is_mode(136))
 		_exit(3);
@@ -119,8 +120,8 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 	vmm.state = CTL_STATE_RUNNING;
 	fake_reply(c->h.seq, 0, "", -1);
 	if (fake_is_mode(130) || getenv("PODFLARE_FAKE_PANIC")) {
-		console("Kernel panic - not syncing: fake\n");
-		leave(CTL_EXIT_RESET, "fake reset");
+		fake_console("Kernel panic - not syncing: fake\n");
+		fake_leave(CTL_EXIT_RESET, "fake reset");
 	}
 	vmm.up_at = now_ns() + (fake_is_mode(142) ? 2000000000ULL : 1000000);
 	if (fake_is_mode(132))
@@ -165,17 +166,24 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		return;
 	case CTL_PAUSE:
 	case CTL_RESUME:
+		if (fake_is_mode(186) && m->h.type == CTL_PAUSE) {
+			fake_reply(m->h.seq, EIO, "fake: goes on", -1);
+			return;
+		}
+		if (fake_is_mode(190) && vmm.state == CTL_STATE_HELD)
+			_exit(7);
 		if (fake_is_mode(146)) {
 			memset(bad, 0xff, sizeof(bad) - 1);
 			bad[sizeof(bad) - 1] = '\0';
-			leave(CTL_EXIT_BUG, bad);
+			fake_leave(CTL_EXIT_BUG, bad);
 		}
 		vmm.state = m->h.type == CTL_PAUSE ? CTL_STATE_PAUSED
 					       : CTL_STATE_RUNNING;
 		fake_reply(m->h.seq, 0, "", -1);
 		return;
 	case CTL_CONNECT:
-		if (m->connect.port == 1024 && vmm.state == CTL_STATE_RUNNING)
+		if (m->connect.port == 1024 && vmm.state == CTL_STATE_RUNNING &&
+		    !(fake_is_mode(192) && vmm.restored))
 			give_stream(m->h.seq, fake_agent);
 		else
 			fake_reply(m->h.seq, ETIMEDOUT, "fake: no answer", -1);
@@ -186,6 +194,12 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 	case CTL_FORK:
 		fake_fork(&m->fork, fds, nfds);
 		return;
+	case CTL_SAVE:
+		fake_save(&m->save, fds, nfds);
+		return;
+	case CTL_RESTORE:
+		fake_restore(&m->restore, fds, nfds);
+		return;
 	case CTL_SYNC:
 		fake_reply(m->h.seq, 0, "", -1);
 		return;
@@ -193,7 +207,7 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		if (fake_is_mode(144))
 			return;
 		fake_reply(m->h.seq, 0, "", -1);
-		leave(CTL_EXIT_QUIT, "");
+		fake_leave(CTL_EXIT_QUIT, "");
 	}
 }
 
@@ -238,10 +252,10 @@ int main(void)
 		int n = poll(p, 2, 5);
 
 		if (terminated && !fake_is_mode(144))
-			leave(CTL_EXIT_QUIT, "terminated");
+			fake_leave(CTL_EXIT_QUIT, "terminated");
 		if (powered_off) {
 			event(CTL_EV_EXIT);
-			leave(CTL_EXIT_POWEROFF, "");
+			fake_leave(CTL_EXIT_POWEROFF, "");
 		}
 		if (vmm.up_at && vmm.up_at != UINT64_MAX &&
 		    now_ns() >= vmm.up_at && vmm.conn >= 0) {
