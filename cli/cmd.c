@@ -30,6 +30,8 @@ const struct cmd *const cmd_table[] = {
 	&cmd_console,
 	&cmd_pause,
 	&cmd_resume,
+	&cmd_freeze,
+	&cmd_thaw,
 	&cmd_fork,
 	&cmd_diff,
 	&cmd_merge,

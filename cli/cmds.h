@@ -14,6 +14,7 @@ extern const struct cmd cmd_diff;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_exec;
 extern const struct cmd cmd_fork;
+extern const struct cmd cmd_freeze;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_image;
 extern const struct cmd cmd_image_build;
@@ -29,6 +30,7 @@ extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_shell;
 extern const struct cmd cmd_show;
+extern const struct cmd cmd_thaw;
 extern const struct cmd cmd_version;
 
 #endif

@@ -21,6 +21,7 @@ libcli_a_SOURCES = \
 	cli/cmd-dial-stdio.c \
 	cli/cmd-exec.c \
 	cli/cmd-fork.c \
+	cli/cmd-freeze.c \
 	cli/cmd-help.c \
 	cli/cmd-image.c \
 	cli/cmd-image-build.c \
@@ -52,6 +53,8 @@ libcli_a_SOURCES = \
 	cli/cp-stat.h \
 	cli/create.c \
 	cli/create.h \
+	cli/each.c \
+	cli/each.h \
 	cli/exec.c \
 	cli/exec.h \
 	cli/host.c \

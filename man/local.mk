@@ -10,6 +10,7 @@ dist_man_MANS += \
 	man/podflare-doctor.1 \
 	man/podflare-exec.1 \
 	man/podflare-fork.1 \
+	man/podflare-freeze.1 \
 	man/podflare-help.1 \
 	man/podflare-image.1 \
 	man/podflare-image.5 \
@@ -24,4 +25,5 @@ dist_man_MANS += \
 	man/podflare-run.1 \
 	man/podflare-shell.1 \
 	man/podflare-show.1 \
+	man/podflare-thaw.1 \
 	man/podflare-version.1

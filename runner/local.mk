@@ -50,6 +50,7 @@ librunner_a_SOURCES = \
 	runner/req-view.c \
 	runner/request.c runner/request.h \
 	runner/runner.h \
+	runner/sandbox-json.c runner/sandbox-json.h \
 	runner/sandbox.c runner/sandbox.h \
 	runner/saved.c runner/saved.h \
 	runner/saving.c runner/saving.h \

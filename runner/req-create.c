@@ -20,6 +20,7 @@
 #include "runner/methods.h"
 #include "runner/param.h"
 #include "runner/places.h"
+#include "runner/sandbox-json.h"
 #include "runner/store.h"
 
 #define CPUS_DEFAULT 1

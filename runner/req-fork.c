@@ -19,6 +19,7 @@
 #include "runner/places.h"
 #include "runner/points.h"
 #include "runner/request.h"
+#include "runner/sandbox-json.h"
 #include "runner/store.h"
 
 #define FORK_MAX 1000

@@ -9,6 +9,7 @@
 #include "runner/life.h"
 #include "runner/methods.h"
 #include "runner/param.h"
+#include "runner/sandbox-json.h"
 #include "runner/store.h"
 
 struct op {

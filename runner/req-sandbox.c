@@ -8,6 +8,7 @@
 #include "runner/life.h"
 #include "runner/methods.h"
 #include "runner/param.h"
+#include "runner/sandbox-json.h"
 #include "runner/text.h"
 
 #define LOG_BUDGET (480 * 1024)	/* of each log in a reply of 1 MiB at most */

@@ -10,6 +10,7 @@
 #include "runner/agent.h"
 #include "runner/methods.h"
 #include "runner/param.h"
+#include "runner/sandbox-json.h"
 #include "runner/sandbox.h"
 
 struct show {

@@ -112,11 +112,4 @@ struct sandbox *sandbox_by_name(struct runner *r, const char *name);
 struct sandbox *sandbox_find(struct runner *r, const char *ref,
 			     struct err *err);
 
-/* The sandbox of the API. */
-json_t *sandbox_to_json(struct sandbox *sb);
-/* The same as an element of a list: what is long is left to sandbox.show once
- * @used bytes are many, as all have to fit one line. */
-json_t *sandbox_to_item(struct sandbox *sb, size_t *used);
-json_t *sandbox_origin_json(const struct sandbox *sb);
-
 #endif

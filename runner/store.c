@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/path.h"
+#include "runner/sandbox-json.h"
 #include "runner/saved.h"
 
 #define META "meta.json"
