@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/cmds.h"
+#include "cli/ended.h"
 #include "cli/output.h"
 #include "cli/session.h"
 
@@ -76,9 +77,10 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 		return -1;
 	so.tty = has_tty(&c, ctx->argv[0], session) && isatty(STDIN_FILENO);
 	so.stdin_open = o->stdin_open || so.tty;
-	if (client_stream(&c, "exec.attach", json_incref(params), &s, err) < 0 ||
-	    session_run(&s, &so, &end, err) < 0)
+	if (client_stream(&c, "exec.attach", json_incref(params), &s, err) < 0)
 		return -1;
+	if (session_run(&s, &so, &end, err) < 0)
+		return ended_explain(ctx->globals, ctx->argv[0], err);
 	return end.code;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/ended.h"
 #include "cli/output.h"
 #include "cli/size.h"
 #include "cli/term.h"
@@ -175,7 +176,7 @@ int exec_run(struct client *c, const struct exec_call *call, struct sigs *sigs,
 	if (!params || client_stream(c, "exec.start", params, &s, err) < 0)
 		return -1;
 	if (session_run(&s, &o, end, err) < 0)
-		return -1;
+		return ended_explain(c->globals, call->sandbox, err);
 	say_why(c->globals, call, end->why);
 	return end->code;
 }

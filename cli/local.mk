@@ -55,6 +55,8 @@ libcli_a_SOURCES = \
 	cli/create.h \
 	cli/each.c \
 	cli/each.h \
+	cli/ended.c \
+	cli/ended.h \
 	cli/exec.c \
 	cli/exec.h \
 	cli/host.c \

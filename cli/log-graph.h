@@ -8,8 +8,9 @@
 #ifndef PODFLARE_CLI_LOG_GRAPH_H
 #define PODFLARE_CLI_LOG_GRAPH_H
 
-#include <jansson.h>
 #include <stdio.h>
+
+#include <jansson.h>
 
 struct log_graph {
 	char **lanes;	/* the sandboxes' ids; NULL: free */

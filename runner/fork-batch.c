@@ -12,7 +12,7 @@
 #include "runner/fork-slot.h"
 #include "runner/vmctl-fork.h"
 
-#define PREP_CHUNK 8	/* copies that one thread prepares in a row */
+#define PREP_CHUNK 2	/* copies that one thread prepares in a row */
 
 _Static_assert(FORK_PREPS * PREP_CHUNK >= VM_FORK_MAX, "jobs of a batch");
 

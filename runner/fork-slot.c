@@ -26,6 +26,7 @@ struct slot_save {
 	struct fork_slot *slot;
 	int dirfd;	/* the sandbox's */
 	char *text;
+	char identity[VMPROC_ID];
 	bool drop;	/* @kept_nr is the source's alone */
 	unsigned int kept_nr;
 	struct err err;
@@ -186,7 +187,8 @@ static void save_run(struct work_job *j)
 {
 	struct slot_save *v = container_of(j, struct slot_save, job);
 
-	if (v->drop && chain_drop(v->dirfd, v->kept_nr, &v->err) < 0)
+	if ((v->drop && chain_drop(v->dirfd, v->kept_nr, &v->err) < 0) ||
+	    vmproc_record(v->dirfd, v->identity, &v->err) < 0)
 		return;
 	if (v->text)
 		store_write(v->dirfd, v->text, &v->err);
@@ -230,6 +232,7 @@ static int save(struct fork_slot *s, struct err *err)
 	v->job.done = save_done;
 	v->slot = s;
 	v->dirfd = s->sb->dirfd;
+	vmproc_identity(s->sb->vm, v->identity);
 	v->drop = s->fork->kept;
 	v->kept_nr = s->fork->kept_nr;
 	s->save = v;

@@ -13,7 +13,7 @@
 #include "runner/chain.h"
 #include "runner/sandbox.h"
 
-#define FORK_PREPS 5	/* jobs that prepare one batch */
+#define FORK_PREPS 20	/* jobs that prepare one batch */
 
 struct fork;
 

@@ -276,7 +276,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 		}
 		/* fall through */
 	case SB_STOPPED:
-		if (restart(sb, &err) < 0)
+		if (sandbox_check_idle(sb, &err) < 0 || restart(sb, &err) < 0)
 			break;
 		TAILQ_INSERT_TAIL(&sb->waits, w, link);
 		return;

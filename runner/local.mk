@@ -29,6 +29,7 @@ librunner_a_SOURCES = \
 	runner/kvm.c runner/kvm.h \
 	runner/life.c runner/life.h \
 	runner/limits.c runner/limits.h \
+	runner/merge.c runner/merge.h \
 	runner/methods.h \
 	runner/names.c runner/names.h \
 	runner/param.c runner/param.h \
@@ -44,6 +45,7 @@ librunner_a_SOURCES = \
 	runner/req-image-put.c \
 	runner/req-image.c \
 	runner/req-log.c \
+	runner/req-merge.c \
 	runner/req-runner.c \
 	runner/req-sandbox.c \
 	runner/req-show.c \

@@ -66,6 +66,12 @@ void names_id(char *out)
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
+bool names_id_valid(const char *s)
+{
+	return strlen(s) == SANDBOX_ID_LEN &&
+	       strspn(s, "0123456789abcdef") == SANDBOX_ID_LEN;
+}
+
 void names_random(char *out, size_t size, unsigned int attempt)
 {
 	const char *a = adjectives[random_below(ARRAY_SIZE(adjectives))];

@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "runner/life.h"
+#include "runner/merge.h"
 #include "runner/places.h"
 #include "runner/points.h"
 #include "runner/saved.h"
@@ -176,12 +177,6 @@ static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
 		end_leftover(r, id, sb->dirfd);
 }
 
-static bool id_valid(const char *s)
-{
-	return strlen(s) == SANDBOX_ID_LEN &&
-	       strspn(s, "0123456789abcdef") == SANDBOX_ID_LEN;
-}
-
 /* Sockets of sandboxes that are not there any more. */
 static void clean_sockets(struct runner *r)
 {
@@ -212,7 +207,7 @@ static void recover_all(struct runner *r, enum sandbox_kind kind, int home)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		if (id_valid(e->d_name))
+		if (names_id_valid(e->d_name))
 			recover_one(r, kind, home, e->d_name);
 		else if (store_retired_id(e->d_name))
 			complete_removal(r, home, e->d_name);
@@ -222,6 +217,7 @@ static void recover_all(struct runner *r, enum sandbox_kind kind, int home)
 void life_recover(struct runner *r)
 {
 	disk_clean(r);
+	merge_recover(r);
 	recover_all(r, SB_SANDBOX, r->places.sandboxes_fd);
 	recover_all(r, SB_POINT, r->places.points_fd);
 	clean_sockets(r);

@@ -64,11 +64,18 @@ static struct sandbox *find_hanging(struct request *rq)
 void method_sandbox_rm(struct request *rq)
 {
 	struct sandbox *sb = find_hanging(rq);
+	struct err err = ERR_INIT;
 
 	if (!sb)
 		sb = find(rq);
-	if (sb)
-		life_remove(sb, param_bool(rq->params, "force"), removed, rq);
+	if (!sb)
+		return;
+	if (sb->merging) {
+		sandbox_check_idle(sb, &err);
+		request_fail(rq, &err, NULL);
+		return;
+	}
+	life_remove(sb, param_bool(rq->params, "force"), removed, rq);
 }
 
 /* pause and resume: an order to the VMM, then a change of state. */

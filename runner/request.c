@@ -31,6 +31,8 @@ static const struct method methods[] = {
 	  "name?s image?s cpus?i memory?i disk?i env?o labels?o" },
 	{ "sandbox.fork", method_sandbox_fork,
 	  "sandbox:s n?i name?s env?o labels?o" },
+	{ "sandbox.merge", method_sandbox_merge,
+	  "parent:s child:s force?b" },
 	{ "sandbox.origin", method_sandbox_origin, "sandbox:s with?s" },
 	{ "sandbox.view", method_sandbox_view, "point:s" },
 	{ "sandbox.list", method_sandbox_list, "" },

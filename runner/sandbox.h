@@ -84,6 +84,7 @@ struct sandbox {
 	struct fork *fork;	/* that copies it now */
 	TAILQ_HEAD(, fork) forks;	/* that wait for their turn */
 	bool logged;		/* the log tells of it */
+	bool retired;		/* its folder has the name of one that goes */
 	bool switching;		/* is being paused or resumed */
 	struct freeze *freeze;	/* it is being frozen */
 	bool merging;

@@ -214,9 +214,9 @@ void store_forget(struct sandbox *sb)
 	save_and_drop(sb, sb->state, NULL, NULL);
 }
 
-static void retired_name(const struct sandbox *sb, char *out, size_t size)
+void store_retired_name(const char *id, char *out, size_t size)
 {
-	snprintf(out, size, GONE_PREFIX "%s", sb->id);
+	snprintf(out, size, GONE_PREFIX "%s", id);
 }
 
 static void retire_run(struct work_job *j)
@@ -225,9 +225,9 @@ static void retire_run(struct work_job *j)
 	int dirfd = sandbox_home(s->sb);
 	char gone[SANDBOX_ID_LEN + 8];
 
-	retired_name(s->sb, gone, sizeof(gone));
-	if (s->sb->dirfd < 0)
-		return;		/* it never had a folder */
+	store_retired_name(s->sb->id, gone, sizeof(gone));
+	if (s->sb->dirfd < 0 || s->sb->retired)
+		return;		/* it has no folder, or it was done before */
 	if (renameat(dirfd, s->sb->id, dirfd, gone) < 0 || fsync(dirfd) < 0)
 		err_sys(&s->err, errno, "folder %s", s->sb->id);
 }
@@ -237,7 +237,7 @@ static void destroy_run(struct work_job *j)
 	struct store_job *s = container_of(j, struct store_job, job);
 	char gone[SANDBOX_ID_LEN + 8];
 
-	retired_name(s->sb, gone, sizeof(gone));
+	store_retired_name(s->sb->id, gone, sizeof(gone));
 	path_remove_tree(sandbox_home(s->sb), gone, &s->err);
 }
 
@@ -347,6 +347,19 @@ static int fill(struct sandbox *sb, const json_t *o)
 		sb->state = strcmp(state, "stopped") == 0 ? SB_STOPPED
 							  : SB_FAILED;
 	return 0;
+}
+
+void store_read_id(int dirfd, char *id, size_t size)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	json_t *o = NULL;
+
+	if (path_read_file(dirfd, META, META_MAX, &b, NULL) == 0)
+		o = json_loadb(buf_str(&b), b.len, JSON_REJECT_DUPLICATES,
+			       NULL);
+	if (get_text(o, "id", id, size) < 0)
+		*id = '\0';
+	json_decref(o);
 }
 
 struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,

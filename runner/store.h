@@ -32,6 +32,10 @@ void store_destroy(struct sandbox *sb, store_cb cb, void *arg);
  * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
 struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 			   const char *id, int dirfd, struct err *err);
+/* The id that meta.json has; "" when it does not say. */
+void store_read_id(int dirfd, char *id, size_t size);
+/* The name that a folder gets when its sandbox goes. */
+void store_retired_name(const char *id, char *out, size_t size);
 /* Return: the id in the name of a retired folder, NULL if it is none. */
 const char *store_retired_id(const char *name);
 

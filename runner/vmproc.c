@@ -39,6 +39,7 @@ struct vmproc {
 	struct loop_watch exit;	/* the pidfd */
 	struct loop_timer deadline;	/* then it is killed */
 	pid_t pid;
+	uint64_t start_time;
 	int dirfd;
 	char socket[64];
 	char why[256];	/* we ended it: why */
@@ -175,7 +176,8 @@ static int connect_listener(struct vmproc *vm, pid_t pid, struct err *err)
 
 	if (sock < 0 || fdpass_check_peer(sock, &vm->pid, err) < 0)
 		return -1;
-	pidfd = proc_open(vm->pid, proc_start_time(vm->pid));
+	vm->start_time = proc_start_time(vm->pid);
+	pidfd = proc_open(vm->pid, vm->start_time);
 	/* with the connection alive, that pid still is the listener's */
 	if (pidfd < 0 || poll(&p, 1, 0) != 0)
 		return err_set(err, ERR_UNAVAILABLE, "it has ended");
@@ -208,23 +210,35 @@ static void make_env(const char **out, size_t max)
 	out[n] = NULL;
 }
 
-static int write_pid_file(struct vmproc *vm, struct err *err)
+void vmproc_identity(const struct vmproc *vm, char *out)
+{
+	snprintf(out, VMPROC_ID, "%d %llu %s\n", (int)vm->pid,
+		 (unsigned long long)vm->start_time, vm->runner->boot_id);
+}
+
+int vmproc_record(int dirfd, const char *identity, struct err *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-	CLEANUP_FD int fd = openat(vm->dirfd, PID_FILE ".tmp", flags, 0600);
-	char line[128];
-	int n = snprintf(line, sizeof(line), "%d %llu %s\n", (int)vm->pid,
-			 (unsigned long long)proc_start_time(vm->pid),
-			 vm->runner->boot_id);
+	CLEANUP_FD int fd = openat(dirfd, PID_FILE ".tmp", flags, 0600);
+	size_t n = strlen(identity);
 
 	/* it need not survive the host, as the process does not: no fsync */
 	if (fd < 0)
 		return err_sys(err, errno, "%s", PID_FILE);
 	errno = ENOSPC;		/* what a short write means */
-	if (write(fd, line, (size_t)n) != n ||
-	    renameat(vm->dirfd, PID_FILE ".tmp", vm->dirfd, PID_FILE) < 0)
+	if (write(fd, identity, n) != (ssize_t)n ||
+	    renameat(dirfd, PID_FILE ".tmp", dirfd, PID_FILE) < 0)
 		return err_sys(err, errno, "%s", PID_FILE);
 	return 0;
+}
+
+static int write_pid_file(struct vmproc *vm, struct err *err)
+{
+	char identity[VMPROC_ID];
+
+	vm->start_time = proc_start_time(vm->pid);
+	vmproc_identity(vm, identity);
+	return vmproc_record(vm->dirfd, identity, err);
 }
 
 static int start_process(struct vmproc *vm, struct err *err)
@@ -297,7 +311,7 @@ struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 
 	if (!vm)
 		return NULL;
-	if (connect_listener(vm, pid, err) == 0 && write_pid_file(vm, err) == 0)
+	if (connect_listener(vm, pid, err) == 0)
 		return vm;
 	err_context(err, "cannot reach the copy's VMM");
 	/* whoever listens there is of no other use; one that does not, ends by

@@ -15,6 +15,7 @@
 
 #define VMPROC_EXIT_FILE "exit.rec"
 #define VMPROC_LOG_FILE "vmm.log"
+#define VMPROC_ID 128
 
 struct vmproc;
 
@@ -32,7 +33,7 @@ struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
 			    const struct vmproc_ops *ops, void *arg,
 			    struct err *err);
 /* Take up the VMM that another one made as a copy of itself, and which it says
- * has this @pid. Return: NULL with @err. */
+ * has this @pid. Its vmm.pid is the caller's to write. Return: NULL with @err. */
 struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 			   pid_t pid, const struct vmproc_ops *ops, void *arg,
 			   struct err *err);
@@ -42,6 +43,10 @@ struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 			    const struct vmproc_ops *ops, void *arg,
 			    struct vm_end *end);
+/* What vmm.pid says of it; @out has VMPROC_ID bytes. */
+void vmproc_identity(const struct vmproc *vm, char *out);
+/* Write that into a sandbox's folder. For any thread. Return: 0, -1 with @err. */
+int vmproc_record(int dirfd, const char *identity, struct err *err);
 /* Its control socket was given the name of another sandbox. */
 void vmproc_renamed(struct vmproc *vm, const char *id);
 struct vmctl *vmproc_ctl(struct vmproc *vm);

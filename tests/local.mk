@@ -270,7 +270,8 @@ endif
 if HAVE_CMOCKA
 runner_tests = test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
-	test-runner-image test-runner-points test-runner-start
+	test-runner-image test-runner-merge test-runner-points \
+	test-runner-start
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
@@ -315,6 +316,10 @@ test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
 test_runner_image_CPPFLAGS = $(runner_cppflags)
 test_runner_image_LDADD = $(runner_ldadd)
 EXTRA_test_runner_image_DEPENDENCIES = $(runner_extra)
+test_runner_merge_SOURCES = tests/unit/test-runner-merge.c $(runner_fork)
+test_runner_merge_CPPFLAGS = $(runner_cppflags)
+test_runner_merge_LDADD = $(runner_ldadd)
+EXTRA_test_runner_merge_DEPENDENCIES = $(runner_extra)
 test_runner_points_SOURCES = tests/unit/test-runner-points.c $(runner_fork)
 test_runner_points_CPPFLAGS = $(runner_cppflags)
 test_runner_points_LDADD = $(runner_ldadd)
