@@ -10,6 +10,7 @@
 #include "runner/param.h"
 #include "runner/points.h"
 #include "runner/request.h"
+#include "runner/sandbox-json.h"
 
 static void merged(void *arg, const struct err *err, struct sandbox *winner)
 {
