@@ -14,8 +14,8 @@ teardown_file() {
 
 @test "a paused sandbox stands still and goes on where it was" {
 	env --default-signal=INT podflare exec pause1 sh -c \
-		'i=0; while [ -e /tmp/../etc ]; do i=$((i+1)); echo $i; sleep 0.05;
-		[ ! -e /tmp/stop ] || exit 11; done' >out &
+		'i=0; while [ -e /tmp/../etc ]; do i=$((i+1)); echo $i; echo $i >/tmp/i
+		sleep 0.05; [ ! -e /tmp/stop ] || exit 11; done' >out &
 	pid=$!
 	wait_until 30 test -s out
 	podflare pause pause1
@@ -26,7 +26,13 @@ teardown_file() {
 	[ $((after - before)) -le 2 ]
 	podflare resume pause1
 	[ "$(field pause1 .state)" = running ]
-	wait_until 30 bash -c "[ \$(wc -l <out) -gt $after ]"
+	if ! wait_until 30 bash -c "[ \$(wc -l <out) -gt $after ]"; then
+		# does the command stand still, or what it prints?
+		podflare exec pause1 sh -c 'for n in 1 2; do
+			cat /tmp/i /proc/uptime; sleep 1; done; cat /proc/interrupts'
+		wc -l out
+		return 1
+	fi
 	podflare exec pause1 touch /tmp/stop
 	rc=0
 	wait $pid || rc=$?
