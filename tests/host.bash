@@ -116,7 +116,7 @@ packages_install() {
 		die "not root, and sudo does not work" \
 			"let an administrator install what is missing:
 apt-get install --no-install-recommends ${missing[*]}"
-	step "installing ${#missing[@]} packages" "$logs/apt.log" \
+	step "installing them" "$logs/apt.log" \
 		apt_install "${missing[@]}" ||
 		die "these could not be installed: ${missing[*]}" \
 			"see ${logs#"$top"/}/apt.log; is the network up?"
