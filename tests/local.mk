@@ -28,11 +28,20 @@ podflare_bench_LDFLAGS = -static
 podflare_bench_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
 podflare_bench_SOURCES = tests/bench/podflare-bench.c tests/bench/work.c \
 	tests/bench/work.h
-EXTRA_DIST += tests/bench/run
+EXTRA_DIST += tests/bench/run tests/bench/fork
 EXTRA_PROGRAMS += podflare-fork-bench
 podflare_fork_bench_CFLAGS = $(AM_CFLAGS)
 podflare_fork_bench_LDADD = libcommon.a
-podflare_fork_bench_SOURCES = tests/bench/fork-bench.c
+podflare_fork_bench_SOURCES = tests/bench/fork-bench.c \
+	tests/bench/fork-vmm.c tests/bench/fork-vmm.h \
+	tests/bench/fork-guest.c tests/bench/fork-guest.h \
+	tests/bench/series.c tests/bench/series.h
+EXTRA_PROGRAMS += podflare-qemu-bench
+podflare_qemu_bench_CFLAGS = $(AM_CFLAGS)
+podflare_qemu_bench_LDADD = libcommon.a
+podflare_qemu_bench_SOURCES = tests/bench/qemu-bench.c \
+	tests/bench/fork-guest.c tests/bench/fork-guest.h \
+	tests/bench/series.c tests/bench/series.h
 
 # A control client of podflare-vmm, for tests and for looking into one by hand.
 noinst_PROGRAMS += vmmctl
