@@ -152,9 +152,10 @@ static void send_fork(struct fork *f)
 	struct vm_fork_child children[VM_FORK_MAX];
 	struct fork_slot *of[VM_FORK_MAX];
 	struct err err = ERR_INIT;
-	unsigned int n;
+	unsigned int n, running = fill_children(f, children, of, &n);
 
-	if (fill_children(f, children, of, &n) == 0) {
+	/* a point without copies is of no use; a template is made alone */
+	if (n == 0 || (running == 0 && f->nr_slots > 1)) {
 		next_batch(f);
 		return;
 	}

@@ -41,8 +41,12 @@ static int open_logs(struct sandbox *sb, struct fork_files *f, struct err *err)
 	f->console = open_own(sb, SANDBOX_CONSOLE, 0, err);
 	if (f->console < 0)
 		return -1;
-	dprintf(f->console, "podflare: forked from %s (%s)\n",
-		sb->origin.parent_name, sb->origin.parent);
+	if (sb->origin.forked)
+		dprintf(f->console, "podflare: forked from %s (%s)\n",
+			sb->origin.parent_name, sb->origin.parent);
+	else
+		dprintf(f->console, "podflare: a copy of the booted image %s\n",
+			sb->image);
 	f->exit = open_own(sb, VMPROC_EXIT_FILE, 0, err);
 	if (f->exit < 0)
 		return -1;
@@ -87,7 +91,7 @@ void fork_prepare_source(struct fork *f)
 {
 	struct sandbox *src = f->source;
 
-	if (src->kind == SB_POINT) {
+	if (sandbox_is_held(src)) {
 		/* it never writes, and so will not use its new layer */
 		f->top = memfd_create("layer", MFD_CLOEXEC);
 		if (f->top < 0)

@@ -183,9 +183,9 @@ bool fork_source_ready(struct fork *f, struct err *err)
 		*err = f->err;
 		return false;
 	}
-	if (src->kind == SB_POINT && src->state != SB_HELD &&
-	    !src->slot) {
-		err_set(err, ERR_UNAVAILABLE, "the fork's point %s is gone: %s",
+	if (sandbox_is_held(src) && src->state != SB_HELD && !src->slot) {
+		err_set(err, ERR_UNAVAILABLE, "the %s %s is gone: %s",
+			src->kind == SB_POINT ? "fork's point" : "template",
 			src->id, src->reason);
 		return false;
 	}

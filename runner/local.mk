@@ -15,6 +15,7 @@ librunner_a_SOURCES = \
 	runner/child.c runner/child.h \
 	runner/client.c runner/client.h \
 	runner/copies.c runner/copies.h \
+	runner/creation.c runner/creation.h \
 	runner/daemon.c runner/daemon.h \
 	runner/disk.c runner/disk.h \
 	runner/events.c runner/events.h \
@@ -60,11 +61,13 @@ librunner_a_SOURCES = \
 	runner/server.c runner/server.h \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
+	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \
 	runner/vmctl-save.c runner/vmctl-save.h \
 	runner/vmctl.c runner/vmctl.h \
 	runner/vmproc.c runner/vmproc.h \
+	runner/warmup.c runner/warmup.h \
 	runner/work.c runner/work.h
 
 podflared_SOURCES = runner/main.c

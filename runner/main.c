@@ -26,6 +26,7 @@
 #include "runner/life.h"
 #include "runner/places.h"
 #include "runner/server.h"
+#include "runner/template.h"
 
 #define BOOT_TIMEOUT_S 60
 #define BOOTS_MIN 4U
@@ -142,6 +143,8 @@ static void set_bounds(struct runner *r)
 	r->boot_timeout_ms = (unsigned int)s * 1000;
 	/* a boot is CPU work: more at once would only all be late */
 	r->max_boots = MAX(BOOTS_MIN, 2 * (unsigned int)get_nprocs());
+	env = getenv("PODFLARE_TEMPLATES");
+	r->cold = env && strcmp(env, "off") == 0;
 	/* whoever allows more for a boot has a slow machine */
 	r->agent_timeout_ms = MAX(AGENT_TIMEOUT_MS, r->boot_timeout_ms / 4);
 }
@@ -196,6 +199,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 			break;
 	disk_cancel_all(r);
 	work_free(&r->work);
+	template_let_go(r);
 	life_let_go(r);
 	loop_del(&r->loop, &sig->watch);
 	close(fd);
@@ -220,6 +224,7 @@ int main(int argc, char **argv)
 	TAILQ_INIT(&r.sandboxes);
 	TAILQ_INIT(&r.hidden);
 	LIST_INIT(&r.disk_builds);
+	LIST_INIT(&r.template_jobs);
 	TAILQ_INIT(&r.boot_queue);
 	r.started_ns = now_ns();
 	set_bounds(&r);

@@ -19,6 +19,7 @@
 #include "runner/points.h"
 #include "runner/saved.h"
 #include "runner/store.h"
+#include "runner/template.h"
 
 static void status_done(void *arg, const struct err *err,
 			const struct vm_status *st, int fd)
@@ -220,6 +221,8 @@ void life_recover(struct runner *r)
 	merge_recover(r);
 	recover_all(r, SB_SANDBOX, r->places.sandboxes_fd);
 	recover_all(r, SB_POINT, r->places.points_fd);
+	recover_all(r, SB_TEMPLATE, r->places.templates_fd);
 	clean_sockets(r);
 	points_sweep(r);
+	template_sweep(r);
 }

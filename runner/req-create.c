@@ -5,15 +5,16 @@
  * podflared, loop thread.  All or nothing: whatever fails, and a client that
  * goes away, removes what was made before the answer is given.
  *
- * Theory of operation: check everything that can be checked, make the folder,
- * boot (boot.c), save; the sandbox exists for good once its meta.json is on
- * disk, and only then is the call answered.
+ * Theory of operation: check everything that can be checked, then have it made
+ * (creation.c); the sandbox exists for good once its meta.json is on disk, and
+ * only then is the call answered.
  */
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runner/agent-json.h"
+#include "runner/creation.h"
 #include "runner/events.h"
 #include "runner/kvm.h"
 #include "runner/life.h"
@@ -21,7 +22,6 @@
 #include "runner/param.h"
 #include "runner/places.h"
 #include "runner/sandbox-json.h"
-#include "runner/store.h"
 
 #define CPUS_DEFAULT 1
 #define MEMORY_DEFAULT (512 * MIB)
@@ -33,7 +33,7 @@
 struct create {
 	struct request *rq;
 	struct sandbox *sb;
-	bool saving;	/* cannot be cut short: it is undone afterwards */
+	struct creation *creation;	/* NULL once it is done */
 	struct err err;	/* once it has failed */
 	json_t *console;
 };
@@ -64,11 +64,12 @@ static void cancel(struct request *rq)
 
 	rq->cancel = NULL;
 	err_set(&err, ERR_CANCELLED, "the client went away");
-	if (c->saving) {
+	if (!c->creation) {
+		/* the log is being written: it is undone afterwards */
 		c->err = err;
 		return;
 	}
-	boot_cancel(c->sb);
+	creation_cancel(c->creation);
 	fail(c, &err, NULL);
 }
 
@@ -79,7 +80,6 @@ static void logged(void *arg, const struct err *err)
 	struct sandbox *sb = c->sb;
 	struct err e = ERR_INIT;
 
-	c->saving = false;
 	if (c->err.code)
 		e = c->err;
 	else if (err)
@@ -99,31 +99,19 @@ static void logged(void *arg, const struct err *err)
 	free(c);
 }
 
-static void saved(void *arg, const struct err *err)
+static void created(void *arg, const struct err *err, json_t *console)
 {
 	struct create *c = arg;
 
-	if (err || c->err.code) {
-		logged(c, err);
-		return;
-	}
-	c->sb->logged = true;
-	events_put(c->sb->runner, json_pack("[o]", event_new("create", c->sb)),
-		   logged, c);
-}
-
-static void booted(void *arg, const struct err *err, json_t *console)
-{
-	struct create *c = arg;
-
+	c->creation = NULL;
 	if (err) {
 		fail(c, err, console);
 		return;
 	}
 	json_decref(console);
-	sandbox_move(c->sb, SB_EV_READY);
-	c->saving = true;
-	store_save(c->sb, saved, c);
+	c->sb->logged = true;
+	events_put(c->sb->runner, json_pack("[o]", event_new("create", c->sb)),
+		   logged, c);
 }
 
 static void progress(void *arg, const char *step, const char *text)
@@ -133,9 +121,9 @@ static void progress(void *arg, const char *step, const char *text)
 	request_progress(c->rq, step, text, -1);
 }
 
-static const struct boot_ops boot_ops = {
+static const struct creation_ops creation_ops = {
 	.progress = progress,
-	.done = booted,
+	.done = created,
 };
 
 /* The name that was asked for, or one that is free. */
@@ -245,7 +233,7 @@ static int check_host(struct runner *r, struct err *err)
 	return 0;
 }
 
-/* Registered, filled, with its folder. Return: NULL with @err. */
+/* Registered and filled. Return: NULL with @err. */
 static struct sandbox *make(struct request *rq, struct err *err)
 {
 	struct runner *r = rq->runner;
@@ -260,8 +248,7 @@ static struct sandbox *make(struct request *rq, struct err *err)
 	if (!sb)
 		return NULL;
 	/* what the caller did wrong comes before what the host lacks */
-	if (fill(sb, rq->params, err) == 0 && check_host(r, err) == 0 &&
-	    store_make(sb, err) == 0)
+	if (fill(sb, rq->params, err) == 0 && check_host(r, err) == 0)
 		return sb;
 	sandbox_unregister(sb);
 	return NULL;
@@ -269,7 +256,6 @@ static struct sandbox *make(struct request *rq, struct err *err)
 
 void method_sandbox_create(struct request *rq)
 {
-	const struct boot_plan plan = { .how = BOOT_COLD };
 	struct create *c = calloc(1, sizeof(*c));
 	struct err err = ERR_INIT;
 	struct sandbox *sb;
@@ -288,7 +274,8 @@ void method_sandbox_create(struct request *rq)
 	c->rq = rq;
 	c->sb = sandbox_ref(sb);
 	rq->state = c;
-	if (boot_start(sb, &plan, &life_vm_ops, sb, &boot_ops, c, &err) < 0)
+	c->creation = creation_start(sb, &creation_ops, c, &err);
+	if (!c->creation)
 		fail(c, &err, NULL);
 	else
 		rq->cancel = cancel;

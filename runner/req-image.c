@@ -11,6 +11,7 @@
 #include "runner/methods.h"
 #include "runner/param.h"
 #include "runner/sandbox.h"
+#include "runner/template.h"
 
 static json_t *used_by(struct runner *r, const char *digest)
 {
@@ -139,6 +140,7 @@ static int drop(struct runner *r, const char *ref, bool force,
 	if (!force && check_unused(r, ref, img->digest, err) < 0)
 		return -1;
 	image_drop_names(r, img->digest, NULL);
+	template_drop_image(r, img->digest);
 	return image_retire(r->places.images_fd, img->digest, gone, err) < 0
 		? -1 : 1;
 }

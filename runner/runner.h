@@ -17,7 +17,9 @@ struct sandbox;
 struct server;
 struct disk_build;
 struct boot;
+struct template_job;
 TAILQ_HEAD(boot_queue, boot);
+LIST_HEAD(template_jobs, template_job);
 TAILQ_HEAD(sandbox_list, sandbox);
 LIST_HEAD(disk_build_list, disk_build);
 
@@ -29,6 +31,7 @@ struct places {
 	int disks_fd;	/* data/disks: empty file systems, one a size */
 	int sandboxes_fd;	/* data/sandboxes */
 	int points_fd;	/* data/points: of forks, and copies to look at them */
+	int templates_fd;	/* data/templates: of images, booted and warm */
 	int runtime_fd;	/* sockets and locks */
 	int vm_fd;	/* runtime/vm: the VMMs' control sockets */
 };
@@ -39,7 +42,9 @@ struct runner {
 	struct places places;
 	struct server *server;
 	struct sandbox_list sandboxes;
-	struct sandbox_list hidden;	/* points of forks, views of them */
+	struct sandbox_list hidden;	/* points, views, templates */
+	struct template_jobs template_jobs;	/* those being made */
+	bool cold;	/* boot each sandbox, keep no templates */
 	unsigned int nr_sandboxes, nr_views;
 	unsigned int nr_forks, nr_freezes;	/* going on */
 	struct disk_build_list disk_builds;

@@ -18,7 +18,8 @@ json_t *sandbox_origin_json(const struct sandbox *sb)
 {
 	const struct sandbox_origin *from = &sb->origin;
 	json_t *o = json_pack("{s:s, s:O}", "how",
-			      from->forked ? "fork" : "cold boot", "steps",
+			      from->forked ? "fork" :
+			      from->how[0] ? from->how : "cold boot", "steps",
 			      sb->steps);
 
 	if (from->forked)

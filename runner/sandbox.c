@@ -15,7 +15,21 @@ int sandbox_home(const struct sandbox *sb)
 {
 	const struct places *p = &sb->runner->places;
 
-	return sb->kind == SB_SANDBOX ? p->sandboxes_fd : p->points_fd;
+	switch (sb->kind) {
+	case SB_SANDBOX:
+		return p->sandboxes_fd;
+	case SB_POINT:
+	case SB_VIEW:
+		return p->points_fd;
+	case SB_TEMPLATE:
+		return p->templates_fd;
+	}
+	BUG("kind of sandbox");
+}
+
+bool sandbox_is_held(const struct sandbox *sb)
+{
+	return sb->kind == SB_POINT || sb->kind == SB_TEMPLATE;
 }
 
 /* Where it is counted, NULL: nowhere. */
@@ -28,6 +42,8 @@ static unsigned int *counter(struct runner *r, enum sandbox_kind kind)
 		return &r->nr_views;
 	case SB_POINT:
 		break;	/* there are no more of them than of sandboxes */
+	case SB_TEMPLATE:
+		break;	/* template.c has a bound */
 	}
 	return NULL;
 }

@@ -44,7 +44,8 @@ struct removal;
 
 /* Where a sandbox came from; of a point: of what it is a copy. */
 struct sandbox_origin {
-	bool forked;	/* else it was booted from its image */
+	bool forked;	/* else it was made from its image */
+	char how[16];	/* then: "zygote"; "": booted for it alone */
 	char point[SANDBOX_ID_LEN + 1];	/* of the fork, "" when it is lost */
 	char parent[SANDBOX_ID_LEN + 1];
 	char parent_name[PODFLARE_NAME_MAX + 1];
@@ -68,6 +69,7 @@ struct sandbox {
 	uint64_t memory, disk;
 	json_t *env, *labels;
 	struct sandbox_origin origin;
+	uint64_t used_ns;	/* of a template: when it was last copied */
 	/* the newest point that it passed, as parent or as child; of a point:
 	 * the one before it */
 	char head[SANDBOX_ID_LEN + 1];
@@ -103,6 +105,8 @@ void sandbox_unref(struct sandbox *sb);
 void sandbox_unregister(struct sandbox *sb);
 /* The folder that its own folder is in. */
 int sandbox_home(const struct sandbox *sb);
+/* Whether it never runs itself, but is there to be copied. */
+bool sandbox_is_held(const struct sandbox *sb);
 /* Return: the hidden one of that id, NULL. */
 struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
 			       const char *id);

@@ -11,6 +11,7 @@ enum sandbox_kind {
 	SB_SANDBOX,
 	SB_POINT,	/* a sandbox at the instant of a fork, kept in memory */
 	SB_VIEW,	/* a throwaway copy of a point */
+	SB_TEMPLATE,	/* an image, booted and warm, kept in memory */
 };
 
 enum sandbox_state {
@@ -18,7 +19,7 @@ enum sandbox_state {
 	SB_STARTING,	/* from its disk; "creating" in the API */
 	SB_RUNNING,
 	SB_PAUSED,
-	SB_HELD,	/* a point that can be forked */
+	SB_HELD,	/* a point or template: it can be forked */
 	SB_FROZEN,	/* its memory is in files */
 	SB_THAWING,	/* out of them; "frozen" in the API until it runs */
 	SB_STOPPED,

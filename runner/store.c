@@ -311,6 +311,8 @@ static void fill_origin(struct sandbox *sb, const json_t *o)
 		     get_text(from, "parent_name", to->parent_name,
 			      sizeof(to->parent_name)) == 0 &&
 		     get_text(from, "time", to->time, sizeof(to->time)) == 0;
+	if (to->forked || get_text(from, "how", to->how, sizeof(to->how)) < 0)
+		to->how[0] = '\0';
 }
 
 /* Return: 0, or -1 when a member is missing or wrong. */
@@ -339,7 +341,7 @@ static int fill(struct sandbox *sb, const json_t *o)
 		return -1;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		sb->state = SB_RUNNING;
-	else if (strcmp(state, "held") == 0 && sb->kind == SB_POINT)
+	else if (strcmp(state, "held") == 0 && sandbox_is_held(sb))
 		sb->state = SB_HELD;
 	else if (strcmp(state, "frozen") == 0)
 		sb->state = SB_FROZEN;

@@ -8,7 +8,7 @@
 #include "common/loop.h"
 #include "runner/vmm/control.h"
 
-#define CLONE_JOBS 16	/* forks whose children are not all up yet */
+#define CLONE_JOBS 64	/* forks whose children are not all up yet */
 
 struct vmm;
 
