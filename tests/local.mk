@@ -279,6 +279,7 @@ endif
 if HAVE_CMOCKA
 runner_tests = test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
+	test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
 	test-runner-start
 check_PROGRAMS += $(runner_tests)
@@ -313,6 +314,10 @@ test_runner_fork_SOURCES = tests/unit/test-runner-fork.c $(runner_fork)
 test_runner_fork_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_LDADD = $(runner_ldadd)
 EXTRA_test_runner_fork_DEPENDENCIES = $(runner_extra)
+test_runner_template_SOURCES = tests/unit/test-runner-template.c $(runner_fork)
+test_runner_template_CPPFLAGS = $(runner_cppflags)
+test_runner_template_LDADD = $(runner_ldadd)
+EXTRA_test_runner_template_DEPENDENCIES = $(runner_extra)
 test_runner_fork_bad_SOURCES = tests/unit/test-runner-fork-bad.c $(runner_fork)
 test_runner_fork_bad_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_bad_LDADD = $(runner_ldadd)

@@ -85,6 +85,8 @@ static void set_up_folders(void)
 	setenv("PODFLARE_LIBEXEC", host_path("libexec"), 1);
 	setenv("PODFLARE_TEST_HOST", host_path("root"), 1);
 	setenv("PODFLARE_BOOT_TIMEOUT", "4", 1);
+	/* each machine is booted, so that its size says how it behaves */
+	setenv("PODFLARE_TEMPLATES", "off", 1);
 	write_file(host_path("root/dev/kvm"), "");
 	write_file(host_path("root/proc/cpuinfo"),
 		   "processor\t: 0\nflags\t\t: fpu vmx sse\n");
