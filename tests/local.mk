@@ -26,8 +26,9 @@ EXTRA_PROGRAMS = podflare-bench
 podflare_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 podflare_bench_LDFLAGS = -static
 podflare_bench_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
-podflare_bench_SOURCES = tests/bench/podflare-bench.c tests/bench/work.c \
-	tests/bench/work.h
+podflare_bench_SOURCES = tests/bench/podflare-bench.c \
+	tests/bench/copies.c tests/bench/copies.h tests/bench/kept.c \
+	tests/bench/work.c tests/bench/work.h
 EXTRA_DIST += tests/bench/run tests/bench/fork
 EXTRA_PROGRAMS += podflare-fork-bench
 podflare_fork_bench_CFLAGS = $(AM_CFLAGS)

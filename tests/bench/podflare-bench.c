@@ -17,41 +17,24 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/path.h"
+#include "tests/bench/copies.h"
 #include "tests/bench/work.h"
 
 #define SANDBOX "bench"
 
 struct options {
 	int boots, execs;
+	int copies;		/* rounds of forks, freezes */
+	int files;		/* of the diff, 0: none */
+	bool quick;		/* no transfers, no disk */
 	size_t size;	/* bytes of transfers and disk tests */
 	uint64_t memory;
 };
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static json_t *ms(uint64_t ns)
-{
-	return json_real((double)(ns / 1000) / 1000.0);
-}
 
 static json_t *mib_per_s(size_t size, uint64_t ns)
 {
 	return json_real((double)(uint64_t)((double)size / (double)MIB /
 					    ((double)ns / 1e9) * 10) / 10);
-}
-
-/* {"n", "min", "p50", "p95", "max"} in ms; sorts @ns. */
-static json_t *spread(uint64_t *ns, size_t n)
-{
-	qsort(ns, n, sizeof(*ns), by_value);
-	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "n", (int)n, "min",
-			 ms(ns[0]), "p50", ms(ns[n / 2]), "p95",
-			 ms(ns[n * 95 / 100]), "max", ms(ns[n - 1]));
 }
 
 static int call(struct globals *g, const char *method, json_t *params,
@@ -102,9 +85,9 @@ static int measure_boot(struct globals *g, const struct options *o,
 			return -1;
 	}
 	json_object_set_new(report, "boot_to_ready_ms",
-			    spread(ready, (size_t)o->boots));
+			    work_spread(ready, (size_t)o->boots));
 	json_object_set_new(report, "first_exec_ms",
-			    spread(first, (size_t)o->boots));
+			    work_spread(first, (size_t)o->boots));
 	return 0;
 }
 
@@ -123,7 +106,7 @@ static int measure_exec(struct globals *g, const struct options *o,
 						     "exit code %d", rc);
 		ns[i] = now_ns() - start;
 	}
-	json_object_set_new(report, "exec_ms", spread(ns, (size_t)o->execs));
+	json_object_set_new(report, "exec_ms", work_spread(ns, (size_t)o->execs));
 	return 0;
 }
 
@@ -181,34 +164,32 @@ static int measure_disk(struct globals *g, const struct options *o,
 	return 0;
 }
 
-/* KiB of a line like "Pss:   123 kB". */
-static json_int_t rollup(const char *text, const char *key)
-{
-	const char *at = strstr(text, key);
-
-	return at ? atoll(at + strlen(key)) : 0;
-}
-
 static int measure_memory(struct globals *g, json_t *report, struct err *err)
 {
 	CLEANUP_JSON json_t *sb = NULL;
-	CLEANUP_BUF struct buf text = BUF_INIT;
-	json_t *guest;
-	char path[64];
+	json_t *kib;
 
 	if (call(g, "sandbox.show", json_pack("{s:s}", "sandbox", SANDBOX),
 		 &sb, err) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%lld/smaps_rollup",
-		 json_integer_value(json_object_get(sb, "pid")));
-	if (path_read_file(-1, path, 65536, &text, err) < 0)
+	kib = copies_memory(json_integer_value(json_object_get(sb, "pid")),
+			    err);
+	if (!kib)
 		return -1;
-	guest = json_object_get(sb, "guest");
-	json_object_set_new(report, "vmm_kib", json_pack("{s:I, s:I, s:I}",
-		"rss", rollup(buf_str(&text), "\nRss:"),
-		"pss", rollup(buf_str(&text), "\nPss:"),
-		"private_dirty", rollup(buf_str(&text), "\nPrivate_Dirty:")));
-	json_object_set(report, "guest", guest);
+	json_object_set_new(report, "vmm_kib", kib);
+	json_object_set(report, "guest", json_object_get(sb, "guest"));
+	return 0;
+}
+
+static int measure_copies(struct globals *g, const struct options *o,
+			  json_t *report, struct err *err)
+{
+	if (o->copies &&
+	    (copies_measure(g, SANDBOX, o->copies, report, err) < 0 ||
+	     copies_measure_freeze(g, SANDBOX, o->copies, report, err) < 0))
+		return -1;
+	if (o->files)
+		return copies_measure_diff(g, SANDBOX, o->files, report, err);
 	return 0;
 }
 
@@ -229,32 +210,42 @@ static int measure(struct globals *g, const struct options *o, json_t *report,
 		return -1;
 	/* before the page cache of the transfers comes in */
 	if (measure_memory(g, report, err) < 0 ||
-	    measure_cp(g, o, report, err) < 0)
+	    measure_copies(g, o, report, err) < 0)
+		return -1;
+	if (o->quick)
+		return 0;
+	if (measure_cp(g, o, report, err) < 0)
 		return -1;
 	return measure_disk(g, o, report, err);
 }
 
 static void usage(FILE *f)
 {
-	fputs("usage: podflare-bench [-b BOOTS] [-e EXECS] [-s MIB] "
-	      "[-m MIB-OF-RAM]\n", f);
+	fputs("usage: podflare-bench [-b BOOTS] [-e EXECS] [-c COPIES] "
+	      "[-d FILES] [-s MIB] [-m MIB-OF-RAM] [-q]\n", f);
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .boots = 3, .execs = 100, .size = 64 * MIB,
-			     .memory = 512 * MIB };
+	struct options o = { .boots = 3, .execs = 100, .copies = 5,
+			     .size = 64 * MIB, .memory = 512 * MIB };
 	struct globals g = { .quiet = true };
 	json_t *report = json_object();
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 	int c, rc;
 
 	log_init("podflare-bench", LOG_WARN);
-	while ((c = getopt(argc, argv, "b:e:s:m:h")) != -1) {
+	while ((c = getopt(argc, argv, "b:e:c:d:s:m:qh")) != -1) {
 		if (c == 'b')
 			o.boots = MIN(MAX(atoi(optarg), 1), 64);
 		else if (c == 'e')
 			o.execs = MIN(MAX(atoi(optarg), 1), 4096);
+		else if (c == 'c')
+			o.copies = MIN(MAX(atoi(optarg), 0), COPIES_ROUNDS_MAX);
+		else if (c == 'd')
+			o.files = MIN(MAX(atoi(optarg), 0), 1000000);
+		else if (c == 'q')
+			o.quick = true;
 		else if (c == 's')
 			o.size = (size_t)MAX(atoi(optarg), 1) * MIB;
 		else if (c == 'm')

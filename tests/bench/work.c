@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/bench/work.c - what is measured: calls, commands, transfers
+ * tests/bench/work.c - what is measured: commands, transfers
  *
  * Runs in podflare-bench, one thread, blocking.
  */
@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/agent.h"
 #include "common/cleanup.h"
 #include "common/loop.h"
+#include "common/proc.h"
 #include "common/tlv.h"
 
 #define BLOCK 512
@@ -46,38 +48,126 @@ static int next(struct stream *s, struct frame *f, struct err *err)
 	return 0;
 }
 
-static int exit_code(const struct frame *f)
+/* Of the first value with that tag. */
+static uint32_t value_of(const struct frame *f, uint16_t tag, uint32_t absent)
 {
 	struct tlv t;
 	size_t pos = 0;
 
 	while (tlv_next(f->data, f->len, &pos, &t) == 1)
-		if (t.tag == AGENT_T_STATUS)
-			return (int)tlv_u32(&t);
-	return 255;
+		if (t.tag == tag)
+			return tlv_u32(&t);
+	return absent;
+}
+
+int work_exec_start(struct globals *g, const char *sandbox,
+		    const char *const *argv, struct stream *s, struct err *err)
+{
+	json_t *cmd = json_array();
+
+	for (; *argv; argv++)
+		json_array_append_new(cmd, json_string(*argv));
+	return stream_open(g, "exec.start", json_pack(
+		"{s:s, s:o}", "sandbox", sandbox, "cmd", cmd), s, err);
+}
+
+int work_exec_wait(struct stream *s, struct buf *out, struct err *err)
+{
+	struct frame f;
+
+	for (;;) {
+		if (next(s, &f, err) < 0)
+			return -1;
+		if (f.type == AGENT_EXIT)
+			return (int)value_of(&f, AGENT_T_STATUS, 255);
+		if (out && f.type == AGENT_STDOUT && out->len < OUTPUT_MAX)
+			buf_append(out, f.data, f.len);
+	}
 }
 
 int work_exec(struct globals *g, const char *sandbox, const char *const *argv,
 	      struct buf *out, struct err *err)
 {
 	CLEANUP_STREAM struct stream s = STREAM_INIT;
-	json_t *cmd = json_array();
+
+	if (work_exec_start(g, sandbox, argv, &s, err) < 0)
+		return -1;
+	return work_exec_wait(&s, out, err);
+}
+
+uint32_t work_python(struct globals *g, const char *sandbox, struct err *err)
+{
+	CLEANUP_STREAM struct stream s = STREAM_INIT;
 	struct frame f;
 
-	for (; *argv; argv++)
-		json_array_append_new(cmd, json_string(*argv));
-	if (stream_open(g, "exec.start",
-			json_pack("{s:s, s:o}", "sandbox", sandbox, "cmd", cmd),
-			&s, err) < 0)
+	if (stream_open(g, "exec.start", json_pack(
+		"{s:s, s:[s, s, s, s], s:b, s:b}", "sandbox", sandbox, "cmd",
+		"python3", "-u", "-c", "import sys\n"
+		"for line in sys.stdin: print(eval(line))\n", "stdin", 1,
+		"keep", 1), &s, err) < 0 || next(&s, &f, err) < 0)
+		return 0;
+	return value_of(&f, AGENT_T_SESSION, 0);
+}
+
+int work_line_start(struct globals *g, const char *sandbox, uint32_t session,
+		    unsigned int number, struct stream *s, struct err *err)
+{
+	char line[32];
+	int len = snprintf(line, sizeof(line), "%u + 1\n", number);
+	struct frame f;
+
+	if (stream_open(g, "exec.attach", json_pack(
+		"{s:s, s:I}", "sandbox", sandbox, "session",
+		(json_int_t)session), s, err) < 0)
 		return -1;
-	for (;;) {
-		if (next(&s, &f, err) < 0)
+	do {
+		if (next(s, &f, err) < 0)
+			return -1;
+	} while (f.type != AGENT_WINDOW);
+	if (frame_write(s->fd, AGENT_STDIN, line, (size_t)len) < 0)
+		return err_sys(err, errno, "stream");
+	return 0;
+}
+
+int work_line_wait(struct stream *s, unsigned int number, struct err *err)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT;
+	char want[32];
+	struct frame f;
+
+	snprintf(want, sizeof(want), "%u\n", number + 1);
+	do {
+		if (next(s, &f, err) < 0)
 			return -1;
 		if (f.type == AGENT_EXIT)
-			return exit_code(&f);
-		if (out && f.type == AGENT_STDOUT && out->len < OUTPUT_MAX)
-			buf_append(out, f.data, f.len);
-	}
+			return err_set(err, ERR_GUEST, "the Python has ended");
+		if (f.type == AGENT_STDOUT)
+			buf_append(&out, f.data, f.len);
+	} while (!strstr(buf_str(&out), want));
+	return 0;
+}
+
+int work_python_line(struct globals *g, const char *sandbox, uint32_t session,
+		     unsigned int number, struct err *err)
+{
+	CLEANUP_STREAM struct stream s = STREAM_INIT;
+
+	if (work_line_start(g, sandbox, session, number, &s, err) < 0)
+		return -1;
+	return work_line_wait(&s, number, err);
+}
+
+int work_run(const char *const *argv, struct err *err)
+{
+	struct proc_spawn s = { .argv = argv, .fds = { -1, -1, 2 }, .nfds = 3 };
+	pid_t pid = proc_spawn(&s, NULL, err);
+	int status;
+
+	if (pid < 0)
+		return -1;
+	if (waitpid(pid, &status, 0) < 0)
+		return err_sys(err, errno, "%s", argv[0]);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
 /* A ustar header of a plain file. */
@@ -211,4 +301,24 @@ int work_host_disk(const char *dir, size_t size, uint64_t *write_ns,
 	if (rfd < 0 || n < 0)
 		return err_sys(err, errno, "%s", dir);
 	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static json_t *ms(uint64_t ns)
+{
+	return json_real((double)(ns / 1000) / 1000.0);
+}
+
+json_t *work_spread(uint64_t *ns, size_t n)
+{
+	qsort(ns, n, sizeof(*ns), by_value);
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "n", (int)n, "min",
+			 ms(ns[0]), "p50", ms(ns[n / 2]), "p95",
+			 ms(ns[n * 95 / 100]), "max", ms(ns[n - 1]));
 }
