@@ -44,7 +44,12 @@ static void restored(void *arg, const struct err *err,
 
 	b->call = NULL;
 	if (err) {
-		fail(b, err);
+		e = *err;
+		if (b->plan.how == BOOT_THAW)
+			err_hint(&e, "podflare thaw --boot %s gives up its "
+				 "memory and boots it from its disk",
+				 b->sb->name);
+		fail(b, &e);
 		return;
 	}
 	boot_step_done(b, "restore");
