@@ -112,7 +112,7 @@ static int copy(struct creation *c, struct sandbox *t, const char *how,
 	return 0;
 }
 
-static void made(void *arg, struct sandbox *t, json_t *steps,
+static void made(void *arg, struct sandbox *t, const char *how, json_t *steps,
 		 const struct err *err, json_t *console)
 {
 	struct creation *c = arg;
@@ -128,7 +128,7 @@ static void made(void *arg, struct sandbox *t, json_t *steps,
 	if (err)
 		rc = boot_cold(c, &e);
 	else
-		rc = copy(c, t, "zygote", steps, &e);
+		rc = copy(c, t, how, steps, &e);
 	if (rc < 0)
 		end(c, &e, NULL);
 }

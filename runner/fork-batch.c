@@ -122,7 +122,7 @@ static void forked(void *arg, const struct err *err, const struct vm_forked *v)
 		return;
 	}
 	f->pause_ns = MAX(f->pause_ns, v->pause_ns);
-	if (f->source->kind == SB_SANDBOX) {
+	if (!sandbox_is_held(f->source)) {
 		f->top_used = !v->kept_top;
 		f->kept = v->kept_top && f->chain.n;
 		if (f->kept)

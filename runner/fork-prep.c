@@ -98,6 +98,12 @@ void fork_prepare_source(struct fork *f)
 			err_sys(&f->prep_err, errno, "disk layer");
 		else
 			cow_format_init(f->top, src->disk, &f->prep_err);
+		/* what is made of a template lives on without it, and without
+		 * its VMM; its own layer, the top one, nobody needs */
+		if (src->kind == SB_TEMPLATE && !f->prep_err.code &&
+		    chain_list(src->dirfd, &f->chain, &f->prep_err) == 0 &&
+		    f->chain.n)
+			f->chain.n--;
 		return;
 	}
 	if (chain_list(src->dirfd, &f->chain, &f->prep_err) < 0)

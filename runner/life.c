@@ -90,6 +90,11 @@ void life_ended(struct sandbox *sb, const struct vm_end *end)
 		set_reason(sb, "", end->detail);
 		break;
 	}
+	if (sb->kind == SB_TEMPLATE && sb->filed) {
+		/* on disk it stays as it is: process or not is seen anew */
+		sandbox_move(sb, SB_EV_FROZEN);
+		return;
+	}
 	sandbox_move(sb, ev);
 	store_save(sb, NULL, NULL);
 }

@@ -61,6 +61,7 @@ librunner_a_SOURCES = \
 	runner/server.c runner/server.h \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
+	runner/template-file.c runner/template-file.h \
 	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \

@@ -26,6 +26,7 @@
 #include "runner/life.h"
 #include "runner/places.h"
 #include "runner/server.h"
+#include "runner/template-file.h"
 #include "runner/template.h"
 
 #define BOOT_TIMEOUT_S 60
@@ -199,6 +200,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 			break;
 	disk_cancel_all(r);
 	work_free(&r->work);
+	template_file_let_go(r);
 	template_let_go(r);
 	life_let_go(r);
 	loop_del(&r->loop, &sig->watch);
@@ -225,6 +227,7 @@ int main(int argc, char **argv)
 	TAILQ_INIT(&r.hidden);
 	LIST_INIT(&r.disk_builds);
 	LIST_INIT(&r.template_jobs);
+	LIST_INIT(&r.template_saves);
 	TAILQ_INIT(&r.boot_queue);
 	r.started_ns = now_ns();
 	set_bounds(&r);

@@ -19,6 +19,7 @@
 #include "runner/points.h"
 #include "runner/saved.h"
 #include "runner/store.h"
+#include "runner/template-file.h"
 #include "runner/template.h"
 
 static void status_done(void *arg, const struct err *err,
@@ -30,6 +31,9 @@ static void status_done(void *arg, const struct err *err,
 		sandbox_move(sb, SB_EV_PAUSED);
 	if (err)
 		log_warn("sandbox %s: %s", sb->id, err->msg);
+	else if (!st->configured && sb->vm && sandbox_is_held(sb))
+		/* it was to come from files, and was not given them */
+		vmproc_kill(sb->vm, NULL);
 	sandbox_unref(sb);
 }
 
@@ -58,7 +62,7 @@ static void undo_freeze(struct sandbox *sb, struct vmctl *ctl)
 
 static void adopt(struct sandbox *sb)
 {
-	bool half_frozen = saved_exists(sb->dirfd);
+	bool half_frozen = sb->kind == SB_SANDBOX && saved_exists(sb->dirfd);
 	struct err err = ERR_INIT;
 	struct vm_end end;
 	struct vmctl *ctl;
@@ -66,7 +70,7 @@ static void adopt(struct sandbox *sb)
 	if (half_frozen && saved_drop(sb->dirfd, &err) < 0)
 		log_warn("sandbox %s: %s", sb->id, err.msg);
 	err = (struct err)ERR_INIT;
-
+	sb->filed = sb->kind == SB_TEMPLATE && template_file_whole(sb);
 	sb->vm = vmproc_adopt(sb->runner, sb->id, sb->dirfd, &life_vm_ops, sb,
 			      &end);
 	if (!sb->vm) {

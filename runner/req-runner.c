@@ -131,7 +131,7 @@ void method_runner_shutdown(struct request *rq)
 	for (sb = TAILQ_FIRST(&r->hidden); sb; sb = next) {
 		next = TAILQ_NEXT(sb, link);
 		s->left++;
-		if (sb->state == SB_HELD)
+		if (sb->state == SB_HELD || sb->state == SB_FROZEN)
 			life_stop(sb, one_stopped, s);
 		else
 			life_remove(sb, false, one_stopped, s);

@@ -18,8 +18,10 @@ struct server;
 struct disk_build;
 struct boot;
 struct template_job;
+struct template_save;
 TAILQ_HEAD(boot_queue, boot);
 LIST_HEAD(template_jobs, template_job);
+LIST_HEAD(template_saves, template_save);
 TAILQ_HEAD(sandbox_list, sandbox);
 LIST_HEAD(disk_build_list, disk_build);
 
@@ -44,6 +46,7 @@ struct runner {
 	struct sandbox_list sandboxes;
 	struct sandbox_list hidden;	/* points, views, templates */
 	struct template_jobs template_jobs;	/* those being made */
+	struct template_saves template_saves;	/* and put into files */
 	bool cold;	/* boot each sandbox, keep no templates */
 	unsigned int nr_sandboxes, nr_views;
 	unsigned int nr_forks, nr_freezes;	/* going on */

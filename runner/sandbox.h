@@ -70,6 +70,7 @@ struct sandbox {
 	json_t *env, *labels;
 	struct sandbox_origin origin;
 	uint64_t used_ns;	/* of a template: when it was last copied */
+	bool filed, saving;	/* its memory is in files, too, or will be */
 	/* the newest point that it passed, as parent or as child; of a point:
 	 * the one before it */
 	char head[SANDBOX_ID_LEN + 1];
@@ -87,9 +88,8 @@ struct sandbox {
 	TAILQ_HEAD(, fork) forks;	/* that wait for their turn */
 	bool logged;		/* the log tells of it */
 	bool retired;		/* its folder has the name of one that goes */
-	bool switching;		/* is being paused or resumed */
+	bool switching, merging;	/* is being paused or resumed; merged */
 	struct freeze *freeze;	/* it is being frozen */
-	bool merging;
 	struct removal *removal;
 	TAILQ_HEAD(, sandbox_wait) waits;
 	TAILQ_HEAD(, sandbox_gone) gone_waits;

@@ -33,7 +33,7 @@ static const enum sandbox_state next_state[SB_STATES][SB_EVENTS] = {
 	[SB_FROZEN] =   { SB_THAWING,  NO,         NO,        NO,
 			  NO,          NO,         SB_STOPPED,
 			  NO,          NO,         SB_REMOVING },
-	[SB_THAWING] =  { NO,          SB_RUNNING, NO,        NO,
+	[SB_THAWING] =  { NO,          SB_RUNNING, SB_HELD,   NO,
 			  NO,          NO,         NO,
 			  SB_FROZEN,   SB_FROZEN,  SB_REMOVING },
 	[SB_STOPPED] =  { SB_STARTING, NO,         NO,        NO,

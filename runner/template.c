@@ -10,20 +10,27 @@
  * (fork.c): a process without threads or KVM's objects, whose RAM is what all
  * its copies share.  The machine itself is then removed.  Whoever wants the same
  * template meanwhile waits for it.
+ *
+ * When there is time it is written to files, too (template-file.c).  One whose
+ * process has ended is SB_FROZEN then, and is had from them when it is wanted
+ * next; from files that are refused it is made anew.
  */
 #include "runner/template.h"
 
 #include <stdio.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "runner/boot.h"
 #include "runner/fork.h"
 #include "runner/life.h"
 #include "runner/names.h"
 #include "runner/store.h"
+#include "runner/template-file.h"
 #include "runner/warmup.h"
 
 #define TEMPLATES_MAX 8	/* the least used one gives way */
+#define MAKER "maker"	/* a template's label */
 
 struct template_wait {
 	TAILQ_ENTRY(template_wait) link;
@@ -35,7 +42,9 @@ struct template_wait {
 struct template_job {
 	LIST_ENTRY(template_job) link;
 	struct runner *runner;
-	struct sandbox *machine;	/* that is booted; a reference */
+	struct sandbox *machine;	/* that is booted, or the template that
+					 * comes from files; a reference */
+	bool filed;	/* it comes from files */
 	struct sandbox *held;		/* the template; a reference, or NULL */
 	struct warmup *warmup;
 	struct fork *fork;
@@ -48,17 +57,32 @@ static bool alike(const struct sandbox *a, const struct sandbox *b)
 	       a->memory == b->memory && a->disk == b->disk;
 }
 
-struct sandbox *template_find(struct sandbox *sb)
+/* Whether it was made by the programs that are there now. */
+static bool is_current(const struct sandbox *t)
+{
+	CLEANUP_FREE char *maker = template_maker();
+	const char *was = json_string_value(json_object_get(t->labels, MAKER));
+
+	return maker && was && strcmp(maker, was) == 0;
+}
+
+static struct sandbox *find(struct sandbox *sb, enum sandbox_state state)
 {
 	struct sandbox *t;
 
 	TAILQ_FOREACH(t, &sb->runner->hidden, link)
-		if (t->kind == SB_TEMPLATE && t->state == SB_HELD && t->vm &&
-		    alike(t, sb)) {
+		if (t->kind == SB_TEMPLATE && t->state == state &&
+		    (t->vm != NULL) == (state == SB_HELD) && alike(t, sb) &&
+		    is_current(t)) {
 			t->used_ns = now_ns();
 			return t;
 		}
 	return NULL;
+}
+
+struct sandbox *template_find(struct sandbox *sb)
+{
+	return find(sb, SB_HELD);
 }
 
 static void removed(void *arg, const struct err *err)
@@ -74,19 +98,23 @@ static void finish(struct template_job *job, const struct err *err,
 {
 	struct sandbox *held = job->held;
 	json_t *steps = json_incref(job->machine->steps);
+	const char *how = job->filed ? "template file" : "zygote";
 	struct template_wait *w;
 
 	LIST_REMOVE(job, link);
-	life_remove(job->machine, false, removed, NULL);
+	if (!job->filed)
+		life_remove(job->machine, false, removed, NULL);
 	while ((w = TAILQ_FIRST(&job->waits))) {
 		TAILQ_REMOVE(&job->waits, w, link);
-		w->ops->done(w->arg, err ? NULL : held, steps, err,
+		w->ops->done(w->arg, err ? NULL : held, how, steps, err,
 			     console ? json_deep_copy(console) : NULL);
 		free(w);
 	}
 	json_decref(console);
 	json_decref(steps);
 	sandbox_unref(job->machine);
+	if (held && !err)
+		template_file_want(held);
 	if (held)
 		sandbox_unref(held);
 	free(job);
@@ -131,6 +159,11 @@ static struct sandbox *hidden_like(const struct sandbox *like,
 	sb->disk = like->disk;
 	sb->env = json_object();
 	sb->labels = json_object();
+	if (kind == SB_TEMPLATE) {
+		CLEANUP_FREE char *maker = template_maker();
+
+		json_object_set_new(sb->labels, MAKER, json_string(maker));
+	}
 	return sb;
 }
 
@@ -209,36 +242,94 @@ static void booted(void *arg, const struct err *err, json_t *console)
 		capture(job);
 }
 
-static struct template_job *begin(struct sandbox *like, struct err *err)
+/* Boot a machine like @like. Return: 0, or -1 with @err and nothing begun. */
+static int boot(struct template_job *job, const struct sandbox *like,
+		struct err *err)
 {
 	static const struct boot_ops ops = {
 		.progress = progress, .done = booted,
 	};
 	const struct boot_plan plan = { .how = BOOT_COLD };
+	struct sandbox *sb = hidden_like(like, SB_VIEW, err);
+
+	if (!sb)
+		return -1;
+	sb->disk_base[0] = '\0';	/* it has no disk yet */
+	if (store_make(sb, err) < 0 ||
+	    boot_start(sb, &plan, &life_vm_ops, sb, &ops, job, err) < 0) {
+		life_remove(sb, false, removed, NULL);
+		return -1;
+	}
+	job->filed = false;
+	job->machine = sandbox_ref(sb);
+	return 0;
+}
+
+/* It is made anew, if it cannot be had from its files. */
+static void restored(void *arg, const struct err *err, json_t *console)
+{
+	struct template_job *job = arg;
+	struct sandbox *t = job->machine;
+	struct err e = ERR_INIT;
+
+	json_decref(console);
+	if (!err) {
+		sandbox_move(t, SB_EV_HELD);
+		job->held = sandbox_ref(t);
+		finish(job, NULL, NULL);
+		return;
+	}
+	e = *err;
+	if (t->state != SB_REMOVING && !job->runner->ending)
+		log_warn("template %s of %s: made anew: %s", t->id, t->image,
+			 err->msg);
+	if (job->runner->ending || boot(job, t, &e) < 0) {
+		finish(job, &e, NULL);
+		life_remove(t, false, removed, NULL);
+	} else {
+		life_remove(t, false, removed, NULL);
+		sandbox_unref(t);
+	}
+}
+
+/* @t comes from its files. */
+static int restore(struct template_job *job, struct sandbox *t,
+		   struct err *err)
+{
+	static const struct boot_ops ops = {
+		.progress = progress, .done = restored,
+	};
+	const struct boot_plan plan = { .how = BOOT_CHECK };
+
+	if (boot_start(t, &plan, &life_vm_ops, t, &ops, job, err) < 0)
+		return -1;
+	sandbox_move(t, SB_EV_START);
+	job->filed = true;
+	job->machine = sandbox_ref(t);
+	return 0;
+}
+
+static struct template_job *begin(struct sandbox *like, struct err *err)
+{
 	struct template_job *job = calloc(1, sizeof(*job));
-	struct sandbox *sb;
+	struct sandbox *t;
+	int rc;
 
 	if (!job) {
 		err_set(err, ERR_NO_MEMORY, "template");
 		return NULL;
 	}
-	sb = hidden_like(like, SB_VIEW, err);
-	if (!sb) {
+	job->runner = like->runner;
+	TAILQ_INIT(&job->waits);
+	template_sweep(job->runner);
+	t = find(like, SB_FROZEN);
+	rc = t ? restore(job, t, err) : boot(job, like, err);
+	if (rc < 0) {
 		free(job);
 		return NULL;
 	}
-	job->runner = like->runner;
-	job->machine = sandbox_ref(sb);
-	TAILQ_INIT(&job->waits);
 	LIST_INSERT_HEAD(&job->runner->template_jobs, job, link);
-	if (store_make(sb, err) == 0 &&
-	    boot_start(sb, &plan, &life_vm_ops, sb, &ops, job, err) == 0)
-		return job;
-	LIST_REMOVE(job, link);
-	life_remove(sb, false, removed, NULL);
-	sandbox_unref(sb);
-	free(job);
-	return NULL;
+	return job;
 }
 
 struct template_wait *template_make(struct sandbox *sb,
@@ -286,15 +377,43 @@ void template_drop_image(struct runner *r, const char *digest)
 	}
 }
 
+/* Whether it can be copied, or could be. */
+static bool is_of_use(struct sandbox *t)
+{
+	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
+	struct err err = ERR_INIT;
+
+	switch (t->state) {
+	case SB_HELD:
+		if (!t->vm)
+			return false;
+		break;
+	case SB_FROZEN:
+		break;
+	case SB_FAILED:
+		return false;
+	default:
+		return true;	/* something goes on with it */
+	}
+	return is_current(t) &&
+	       image_find(t->runner, t->digest, &img, &err) == 0;
+}
+
 void template_sweep(struct runner *r)
 {
 	struct sandbox *t, *next;
 
 	for (t = TAILQ_FIRST(&r->hidden); t; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (t->kind == SB_TEMPLATE && t->state != SB_REMOVING &&
-		    (t->state != SB_HELD || !t->vm))
+		if (t->kind != SB_TEMPLATE || t->state == SB_REMOVING)
+			continue;
+		if (!is_of_use(t)) {
+			log_info("template %s of %s: removed%s%s", t->id,
+				 t->image, t->reason[0] ? ": " : "", t->reason);
 			life_remove(t, false, removed, NULL);
+		} else if (t->state == SB_HELD) {
+			template_file_want(t);
+		}
 	}
 }
 

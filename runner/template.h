@@ -4,7 +4,8 @@
  *
  * A template belongs to an image's digest and the sizes of a machine.  The first
  * sandbox that wants one has it made: booted, warmed up, captured as a copy that
- * is held; later ones are forks of it.
+ * is held; later ones are forks of it.  It survives its process, and the host, in
+ * files.
  */
 #ifndef PODFLARE_RUNNER_TEMPLATE_H
 #define PODFLARE_RUNNER_TEMPLATE_H
@@ -16,11 +17,11 @@ struct template_wait;
 struct template_ops {
 	/* A step of the making begins; may be NULL. */
 	void (*progress)(void *arg, const char *step, const char *text);
-	/* @err NULL: @t is the template, SB_HELD; @steps: how it was made. Else
-	 * @console: the console's last lines or NULL, the callee's. Never
+	/* @err NULL: @t is the template, SB_HELD; @how, @steps: how it came to
+	 * be there, as of a sandbox's origin. Else @console: the console's last lines or NULL, the callee's. Never
 	 * called from template_make(). The wait is freed. */
-	void (*done)(void *arg, struct sandbox *t, json_t *steps,
-		     const struct err *err, json_t *console);
+	void (*done)(void *arg, struct sandbox *t, const char *how,
+		     json_t *steps, const struct err *err, json_t *console);
 };
 
 /* Return: the template for what @sb is to be, NULL: there is none yet. */
@@ -33,7 +34,7 @@ struct template_wait *template_make(struct sandbox *sb,
 void template_cancel(struct template_wait *w);
 /* Remove the templates of an image that goes. */
 void template_drop_image(struct runner *r, const char *digest);
-/* At start, after adoption: remove those that are of no use any more. */
+/* Remove those that are of no use any more; see that the others have files. */
 void template_sweep(struct runner *r);
 /* At the end: forget what is being made. */
 void template_let_go(struct runner *r);

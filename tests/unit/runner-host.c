@@ -202,7 +202,12 @@ int host_vmms(void)
 	return each_vmm(0);
 }
 
-static void put_image(void)
+void host_kill_vmms(void)
+{
+	each_vmm(SIGKILL);
+}
+
+void host_put_image(void)
 {
 	CLEANUP_BUF struct buf meta = BUF_INIT;
 	struct conn c;
@@ -224,7 +229,7 @@ int host_setup(void **state)
 {
 	set_up_folders();
 	assert_null(host_start());
-	put_image();
+	host_put_image();
 	return 0;
 }
 

@@ -32,6 +32,9 @@ int host_count(const char *sub);
 void host_wait(bool (*cond)(void *arg), void *arg);
 /* Processes named podflare-vmm that belong to this test. */
 int host_vmms(void);
+void host_kill_vmms(void);
+/* The image that host_setup() has put there, after it was removed. */
+void host_put_image(void);
 
 struct conn {
 	int fd;
