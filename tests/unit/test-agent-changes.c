@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test-agent-changes.c - what differs from the image */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -379,6 +381,49 @@ static void whatever_was_done_the_answer_is_as_the_slow_way_finds(void **state)
 	}
 }
 
+static void expect_sorted(const struct buf *data)
+{
+	static struct rec rec;
+	char last[sizeof(rec.path)] = "";
+	size_t pos = 0;
+
+	while (rec_next(data, &pos, &rec)) {
+		assert_true(strcmp(last, rec.path) < 0);
+		strcpy(last, rec.path);
+		assert_int_equal(S_ISLNK(rec.mode), rec.link[0] != '\0');
+		assert_int_equal(rec.mode == 0,
+				 (rec.change & AGENT_CHANGE_DELETED) != 0);
+	}
+}
+
+static void a_tree_may_change_while_it_is_walked(void **state)
+{
+	struct rig *r = *state;
+	unsigned int seed = 1;
+	struct reply reply;
+	pid_t pid;
+
+	if (!have_overlay)
+		skip();
+	overlay_clear(r);
+	tree_operate(r->lower, &seed, OPERATIONS);
+	overlay_mount(r);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			tree_operate(r->root, &seed, OPERATIONS);
+	for (int i = 0; i < 100; i++) {
+		ask(r, NULL, false, &reply);
+		assert_int_equal(reply.type, AGENT_END);
+		expect_sorted(&reply.data);
+		reply_free(&reply);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	overlay_umount(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +439,7 @@ int main(void)
 		cmocka_unit_test(deep_folders_are_walked_as_far_as_paths_go),
 		cmocka_unit_test(a_request_is_checked_in_form),
 		cmocka_unit_test(whatever_was_done_the_answer_is_as_the_slow_way_finds),
+		cmocka_unit_test(a_tree_may_change_while_it_is_walked),
 	};
 
 	have_overlay = overlay_possible();
