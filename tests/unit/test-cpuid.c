@@ -194,6 +194,23 @@ static void a_full_table_is_not_written_past(void **state)
 	assert_int_equal(s.nent, CPUID_ENTRIES);
 }
 
+/* A snapshot made on an efficiency core is restored on a performance core. */
+static void cores_of_two_kinds_are_one_host(void **state)
+{
+	static const uint32_t differ[] = { 0x4, 0xb, 0x1f, 0x8000001d };
+	struct err err = ERR_INIT;
+	struct cpuid_set a, b;
+
+	make(&a, INTEL, 0x1f);
+	make(&b, INTEL, 0x1f);
+	for (size_t i = 0; i < ARRAY_SIZE(differ); i++)
+		find(&b, differ[i], 0)->ebx ^= 0xff00;
+	assert_int_equal(cpuid_same_host(&a, &b, &err), 0);
+	find(&b, 7, 0)->ebx ^= 1;
+	assert_int_equal(cpuid_same_host(&a, &b, &err), -1);
+	assert_non_null(strstr(err.msg, "leaf 0x7.0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +223,7 @@ int main(void)
 		cmocka_unit_test(kvm_clock_is_the_best_clock),
 		cmocka_unit_test(the_deadline_timer_follows_kvm),
 		cmocka_unit_test(a_full_table_is_not_written_past),
+		cmocka_unit_test(cores_of_two_kinds_are_one_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,22 @@
  */
 #include "runner/vmm/x86/cpuid.h"
 
-/* SDM 2A, CPUID: leaves that depend on which of the host's CPUs is asked, or on
- * what was switched on there. */
+/* SDM 2A and APM 3, CPUID: leaves that depend on which of the host's CPUs is
+ * asked, or on what was switched on there.  Where there are two kinds of cores,
+ * caches and TLBs differ, which no program's right working hangs on. */
 static bool varies(const struct kvm_cpuid_entry2 *e)
 {
-	return e->function == 0xb || e->function == 0x1f ||
-	       e->function == 0x8000001e;
+	static const uint32_t leaves[] = {
+		0x2, 0x4, 0x18, 0x80000005, 0x80000006, 0x80000019,
+		0x8000001d,			/* caches, TLBs */
+		0xb, 0x1f, 0x8000001e,		/* topology */
+		0x1a,				/* kind of core */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+		if (e->function == leaves[i])
+			return true;
+	return false;
 }
 
 static struct kvm_cpuid_entry2 stable(const struct kvm_cpuid_entry2 *e)
