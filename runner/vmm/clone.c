@@ -130,6 +130,8 @@ static int stop(struct vmm *v, struct err *err)
 		return 0;
 	if (vm_pause(&v->vm, err) < 0)
 		return -1;
+	/* what a reset ends has clients, which only we may tell */
+	devices_end_resets(&v->dev);
 	console_flush(&v->dev.console);
 	return vm_save(&v->vm, err);
 }
@@ -170,8 +172,9 @@ static enum clone_result fork_now(struct vmm *v, struct clone_plan *p,
 	return pid < 0 ? FORK_FAILED : FORK_PARENT;
 }
 
-static int watch(struct vmm *v, struct clone_job *job, const struct clone_plan *p,
-		 uint64_t pause_ns)
+/* Before there are children: what they did could not be undone. */
+static int watch(struct vmm *v, struct clone_job *job,
+		 const struct clone_plan *p, struct err *err)
 {
 	job->mute = false;
 	job->told = 0;
@@ -179,11 +182,24 @@ static int watch(struct vmm *v, struct clone_job *job, const struct clone_plan *
 		.h = { .magic = CTL_MAGIC, .type = CTL_FORKED,
 		       .seq = p->f->h.seq },
 		.n = p->f->n,
-		.kept_top = p->kept,
-		.pause_ns = pause_ns,
 	};
 	job->results.cb = on_report;
-	return loop_add(&v->loop, &job->results, p->pipe[0], EPOLLIN);
+	if (loop_add(&v->loop, &job->results, p->pipe[0], EPOLLIN) < 0)
+		return err_sys(err, errno, "event loop");
+	return 0;
+}
+
+/* Only our end does not block: a report is never lost. */
+static int open_pipe(struct clone_plan *p, struct err *err)
+{
+	if (pipe2(p->pipe, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "pipe");
+	if (fcntl(p->pipe[0], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	err_sys(err, errno, "pipe");
+	close(p->pipe[0]);
+	close(p->pipe[1]);
+	return -1;
 }
 
 enum clone_result clone_start(struct vmm *v, const struct ctl_fork *f, int *fds,
@@ -192,7 +208,7 @@ enum clone_result clone_start(struct vmm *v, const struct ctl_fork *f, int *fds,
 	struct clone_job *job = free_job(v);
 	struct clone_plan p = { .f = f };
 	struct device_tops tops;
-	enum clone_result rc;
+	enum clone_result rc = FORK_FAILED;
 	uint64_t began;
 
 	if (check(v, f, nfds, &p, err) < 0)
@@ -204,22 +220,22 @@ enum clone_result clone_start(struct vmm *v, const struct ctl_fork *f, int *fds,
 	p.fds = fds + p.nr_tops;
 	if (devices_load_tops(&v->dev, fds, &tops, err) < 0)
 		return FORK_FAILED;
-	if (pipe2(p.pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
-		err_sys(err, errno, "pipe");
+	if (open_pipe(&p, err) < 0) {
 		devices_drop_tops(&tops);
 		return FORK_FAILED;
 	}
 	began = now_ns();
-	rc = fork_now(v, &p, &tops, err);
+	if (watch(v, job, &p, err) == 0)
+		rc = fork_now(v, &p, &tops, err);
 	if (rc == FORK_CHILD)
 		return rc;
 	close(p.pipe[1]);
-	if (rc == FORK_PARENT &&
-	    watch(v, job, &p, now_ns() - began) == 0)
+	if (rc == FORK_PARENT) {
+		job->answer.kept_top = p.kept;
+		job->answer.pause_ns = now_ns() - began;
 		return rc;
-	/* not watched: the children are up, and find nobody to serve */
-	if (rc == FORK_PARENT)
-		err_sys(err, errno, "event loop");
+	}
+	loop_del(&v->loop, &job->results);
 	devices_drop_tops(&tops);
 	close(p.pipe[0]);
 	return FORK_FAILED;

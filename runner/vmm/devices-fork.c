@@ -114,15 +114,28 @@ void devices_push_tops(struct devices *d, struct device_tops *tops,
 	devices_drop_tops(tops);
 }
 
-int devices_forget(struct devices *d, int log_fd, struct err *err)
+void devices_end_resets(struct devices *d)
+{
+	for (unsigned int i = 0; i < d->nr_virtio; i++) {
+		virtio_mmio_lock(d->virtio[i]);
+		virtio_mmio_unlock(d->virtio[i]);
+	}
+}
+
+void devices_close_fds(struct devices *d)
 {
 	console_close_fds(&d->console);
 	for (unsigned int i = 0; i < d->nr_virtio; i++)
 		virtio_mmio_close_fds(d->virtio[i]);
-	vsock_abandon(&d->vsock);
 	for (unsigned int i = 0; i < LAYOUT_VIRTIO_MAX; i++)
 		irq_free(&d->irqs[i]);
 	irq_free(&d->com1_irq);
+}
+
+int devices_forget(struct devices *d, int log_fd, struct err *err)
+{
+	devices_close_fds(d);
+	vsock_abandon(&d->vsock);
 	for (unsigned int i = 0; i < d->nr_disks; i++) {
 		struct virtio_blk *b = &d->disks[i].blk;
 

@@ -2,9 +2,8 @@
 /*
  * runner/vmm/devices.h - the devices of one guest, and how they are wired
  *
- * All that a guest sees besides CPUs and RAM: console, power registers, and the
- * virtio devices in the order of their addresses and interrupts: disks, vsock,
- * rng.
+ * All that a guest sees besides CPUs and RAM: console, power registers, virtio
+ * devices in the order of their addresses and interrupts: disks, vsock, rng.
  */
 #ifndef PODFLARE_VMM_DEVICES_H
 #define PODFLARE_VMM_DEVICES_H
@@ -39,9 +38,8 @@ struct devices_setup {
 	unsigned int nr_disks;
 	struct ctl_disk disks[CTL_MAX_DISKS];
 	int *disk_fds;			/* in order; taken over, set to -1 */
-	/* Loop's thread, possibly locked: must not call back. */
-	void (*agent_up)(void *arg);
-	void (*disk_full)(void *arg);
+	/* loop's thread, possibly locked: must not call back */
+	void (*agent_up)(void *arg), (*disk_full)(void *arg);
 	void *arg;
 };
 
@@ -68,8 +66,9 @@ void devices_free(struct devices *d);
 /* Bind interrupts and kicks to the VM's KVM objects, after vm_open_kvm().
  * Return: 0, or -1 with @err. */
 int devices_wire(struct devices *d, const struct vm *vm, struct err *err);
-/* The vCPUs are parked: carry out what they had asked for until then. */
+/* The vCPUs are parked: carry out what they had asked for, or only resets. */
 void devices_settle(struct devices *d);
+void devices_end_resets(struct devices *d);
 /* Put everything written on stable storage. Return: 0, or -1 with @err. */
 int devices_flush(struct devices *d, struct err *err);
 /* Their state as sections of a file: put, and get into fresh ones, which are then
@@ -106,8 +105,9 @@ void devices_push_tops(struct devices *d, struct device_tops *tops,
  * @param log_fd of the child, not owned. Return: 0, or -1 with @err. */
 int devices_forget(struct devices *d, int log_fd, struct err *err);
 /* Make it anew: eventfds, watched; before devices_wire(). Return: 0, or -1 with
- * @err. */
+ * @err, to be undone by the other. */
 int devices_reopen(struct devices *d, struct err *err);
+void devices_close_fds(struct devices *d);
 /* After devices_wire(): interrupts that were under way are raised again. */
 void devices_repeat(struct devices *d);
 /* The descriptors that a child keeps, into @fds. Return: how many. */

@@ -122,6 +122,9 @@ int vm_probe(struct vm *vm, int kvm_fd, struct err *err)
 int vm_save(struct vm *vm, struct err *err)
 {
 	BUG_ON(!vm->paused);
+	/* its vCPUs stand where a copy would run into the same, unheard */
+	if (vm_end(vm).reason != VM_END_NONE)
+		return err_set(err, ERR_STATE, "the guest has just ended");
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		if (cpustate_save(&vm->cpus[i], &vm->caps, &vm->vcpus[i],
 				  err) < 0)
@@ -176,7 +179,7 @@ int vm_restore_kvm(struct vm *vm, int kvm_fd, struct err *err)
 	if (start_threads(vm, err) == 0)
 		return 0;
 	vm_stop(vm);
-	vm_close_kvm(vm);
+	vm_forget_kvm(vm);
 	return -1;
 }
 

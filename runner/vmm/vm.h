@@ -56,7 +56,7 @@ void vm_free(struct vm *vm);
 int vm_open_kvm(struct vm *vm, int kvm_fd, struct err *err);
 void vm_close_kvm(struct vm *vm);
 /* Read the whole state of a paused VM out of KVM, into plain memory. Return: 0,
- * or -1 with @err. */
+ * or -1 with @err, also for a guest that has ended. */
 int vm_save(struct vm *vm, struct err *err);
 /* The saved state as sections of a file: put, and get into a VM of vm_init(), on
  * which vm_restore_kvm() comes next. Return: 0, or -1 with @err: damaged, or of
@@ -67,7 +67,8 @@ int vm_get(struct vm *vm, int kvm_fd, const struct statefile *f,
 /* Find out what the host's KVM can (caps), where no VM was made yet. Return: 0, or
  * -1 with @err. */
 int vm_probe(struct vm *vm, int kvm_fd, struct err *err);
-/* In a child of fork(2): drop the parent's KVM objects and threads. */
+/* In a child of fork(2): drop the parent's KVM objects and threads. Or drop our
+ * own after vm_stop(): vm_restore_kvm() can make it all anew. */
 void vm_forget_kvm(struct vm *vm);
 /* Make the VM anew as vm_save() saw it, threads included; paused.
  * @param kvm_fd /dev/kvm, stays the caller's. Return: 0, or -1 with @err and

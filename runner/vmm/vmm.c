@@ -281,16 +281,28 @@ int vmm_pause(struct vmm *v, struct err *err)
 	return 0;
 }
 
-/* KVM's objects, and the descriptors that they are wired to. */
-static int wake(struct vmm *v, struct err *err)
+static int wire(struct vmm *v, struct err *err)
 {
-	if (vm_restore_kvm(&v->vm, v->kvm_fd, err) < 0)
-		return -1;
 	if (devices_reopen(&v->dev, err) < 0 ||
 	    devices_wire(&v->dev, &v->vm, err) < 0)
 		return -1;
 	if (loop_add(&v->loop, &v->ended, v->vm.end_fd, EPOLLIN) < 0)
 		return err_sys(err, errno, "event loop");
+	return 0;
+}
+
+/* KVM's objects, and the descriptors that they are wired to; all or none, for
+ * it may be tried again. */
+static int wake(struct vmm *v, struct err *err)
+{
+	if (vm_restore_kvm(&v->vm, v->kvm_fd, err) < 0)
+		return -1;
+	if (wire(v, err) < 0) {
+		devices_close_fds(&v->dev);
+		vm_stop(&v->vm);
+		vm_forget_kvm(&v->vm);
+		return -1;
+	}
 	devices_repeat(&v->dev);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -269,6 +270,41 @@ static void a_held_copy_waits_and_can_be_forked(void **state)
 	assert_int_equal(held->reply.status.state, CTL_STATE_RUNNING);
 }
 
+/* Whatever it is that there is no descriptor for. */
+static void a_copy_that_could_not_wake_wakes_later(void **state)
+{
+	static const uint32_t hold[] = { CTL_FORK_HOLD };
+	struct nest *n = *state;
+	struct vmm_rig *held = &n->copies[0].r;
+	struct rlimit all, few;
+	unsigned int fds, failed = 0;
+
+	n->r->config.vcpus = 2;
+	boot(n);
+	fork_ok(n, n->r, 0, 1, hold);
+	fds = count_fds(held);
+	assert_int_equal(prlimit(held->pid, RLIMIT_NOFILE, NULL, &all), 0);
+	few = all;
+	for (few.rlim_cur = fds;; few.rlim_cur++) {
+		assert_true(few.rlim_cur < fds + 100);
+		prlimit(held->pid, RLIMIT_NOFILE, &few, NULL);
+		if (vmm_rig_request(held, CTL_RESUME) == 0)
+			break;
+		assert_int_equal(vmm_rig_request(held, CTL_STATUS), 0);
+		assert_int_equal(held->reply.status.state, CTL_STATE_HELD);
+		assert_int_equal(count_fds(held), fds);
+		failed++;
+	}
+	assert_true(failed > 5);
+	prlimit(held->pid, RLIMIT_NOFILE, &all, NULL);
+	type(held, "x");
+	vmm_rig_expect_log(held, "A");
+	assert_int_equal(vmm_rig_request(held, CTL_PAUSE), 0);
+	assert_int_equal(vmm_rig_request(held, CTL_RESUME), 0);
+	type(held, "x");
+	vmm_rig_expect_log(held, "AB");
+}
+
 static void forks_of_forks_twenty_deep(void **state)
 {
 	struct nest *n = *state;
@@ -437,6 +473,7 @@ int main(void)
 		TEST(children_go_on_from_the_instant),
 		TEST(a_child_says_who_it_is),
 		TEST(a_held_copy_waits_and_can_be_forked),
+		TEST(a_copy_that_could_not_wake_wakes_later),
 		TEST(forks_of_forks_twenty_deep),
 		TEST(many_vcpus_are_forked),
 		TEST(a_paused_guests_children_run_and_it_stays_paused),
