@@ -147,10 +147,13 @@ libvqdriver_a_SOURCES = tests/unit/vq-driver.c tests/unit/vq-driver.h \
 	tests/unit/vq-fuzz.c tests/unit/vsock-guest.c tests/unit/vsock-guest.h
 vmmdev_tests = test-cowfile \
 	test-cowfmt \
+	test-cowfork \
+	test-statefile \
 	test-virtio-blk \
 	test-virtio-mmio \
 	test-virtio-race \
 	test-virtio-rng \
+	test-virtio-state \
 	test-virtio-vsock \
 	test-virtio-vsock-bad \
 	test-virtq \
@@ -164,6 +167,15 @@ test_cowfile_LDADD = $(vmmdev_ldadd)
 test_cowfmt_SOURCES = tests/unit/test-cowfmt.c
 test_cowfmt_CPPFLAGS = $(unit_cppflags)
 test_cowfmt_LDADD = $(vmmdev_ldadd)
+test_cowfork_SOURCES = tests/unit/test-cowfork.c
+test_cowfork_CPPFLAGS = $(unit_cppflags)
+test_cowfork_LDADD = $(vmmdev_ldadd)
+test_statefile_SOURCES = tests/unit/test-statefile.c
+test_statefile_CPPFLAGS = $(unit_cppflags)
+test_statefile_LDADD = $(vmmdev_ldadd)
+test_virtio_state_SOURCES = tests/unit/test-virtio-state.c
+test_virtio_state_CPPFLAGS = $(unit_cppflags)
+test_virtio_state_LDADD = $(vmmdev_ldadd)
 test_virtio_blk_SOURCES = tests/unit/test-virtio-blk.c
 test_virtio_blk_CPPFLAGS = $(unit_cppflags)
 test_virtio_blk_LDADD = $(vmmdev_ldadd)

@@ -163,13 +163,11 @@ void statefile_free(struct statefile *s)
 }
 
 static const void *find(const struct statefile *s, size_t *len,
-			const char *name, va_list ap)
+			const char *want)
 {
 	const struct statefile_header *h = (const void *)s->data;
-	char want[STATEFILE_NAME];
 	size_t off = sizeof(*h);
 
-	vsnprintf(want, sizeof(want), name, ap);
 	for (uint32_t i = 0; i < h->sections; i++) {
 		const struct statefile_section *sec =
 			(const void *)(s->data + off);
@@ -186,30 +184,32 @@ static const void *find(const struct statefile *s, size_t *len,
 const void *statefile_find(const struct statefile *s, size_t *len,
 			   const char *name, ...)
 {
-	const void *data;
+	char want[STATEFILE_NAME];
 	va_list ap;
 
 	va_start(ap, name);
-	data = find(s, len, name, ap);
+	vsnprintf(want, sizeof(want), name, ap);
 	va_end(ap);
-	return data;
+	return find(s, len, want);
 }
 
 int statefile_get(const struct statefile *s, void *data, size_t len,
 		  struct err *err, const char *name, ...)
 {
+	char want[STATEFILE_NAME];
 	const void *found;
 	size_t there;
 	va_list ap;
 
 	va_start(ap, name);
-	found = find(s, &there, name, ap);
+	vsnprintf(want, sizeof(want), name, ap);
 	va_end(ap);
+	found = find(s, &there, want);
 	if (!found)
-		return err_set(err, ERR_IO, "state: no section \"%s\"", name);
+		return err_set(err, ERR_IO, "state: no section \"%s\"", want);
 	if (there != len)
 		return err_set(err, ERR_IO, "state: section \"%s\" has %zu "
-			       "bytes, not %zu", name, there, len);
+			       "bytes, not %zu", want, there, len);
 	memcpy(data, found, len);
 	return 0;
 }

@@ -230,6 +230,88 @@ static void loop_drops_events_of_a_removed_watch(void **state)
 	}
 }
 
+struct forked {
+	struct loop loop;
+	struct loop_watch first, second;
+	struct loop_timer timer;
+	int calls, timers, pipes[2][2];
+	pid_t pid;
+};
+
+static void fork_inside(struct loop_watch *w, uint32_t events)
+{
+	struct forked *f = container_of(w, struct forked, first);
+
+	f->calls++;
+	f->pid = fork();
+	if (f->pid == 0)
+		assert_int_equal(loop_reopen(&f->loop, NULL), 0);
+}
+
+static void count_call(struct loop_watch *w, uint32_t events)
+{
+	container_of(w, struct forked, second)->calls++;
+}
+
+static void count_timer(struct loop_timer *t)
+{
+	container_of(t, struct forked, timer)->timers++;
+}
+
+/* In the child nothing of the parent's batch, watches and timers is left, and
+ * what it watches is not seen by the parent. Return: as main(). */
+static int child_of_a_callback(struct forked *f)
+{
+	char c;
+
+	if (f->calls != 1 || f->timers != 0 || f->timer.deadline ||
+	    loop_once(&f->loop, 20) < 0 || f->calls != 1 || f->timers != 0)
+		return 1;
+	/* as an owner does who closes what it inherited */
+	loop_del(&f->loop, &f->first);
+	loop_del(&f->loop, &f->second);
+	loop_timer_set(&f->loop, &f->timer, 0);
+	if (loop_add(&f->loop, &f->second, f->pipes[1][0], EPOLLIN) < 0 ||
+	    loop_once(&f->loop, 20) < 0)
+		return 2;
+	if (read(f->pipes[0][0], &c, 1) != 1)
+		return 3;
+	return f->calls == 2 && f->timers == 1 ? 0 : 4;
+}
+
+static void a_forked_loop_is_a_new_one(void **state)
+{
+	struct forked f = {
+		.first.cb = fork_inside, .second.cb = count_call,
+		.timer.cb = count_timer,
+	};
+	int status;
+
+	assert_int_equal(loop_init(&f.loop, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pipe(f.pipes[i]), 0);
+		assert_int_equal(write(f.pipes[i][1], "x", 1), 1);
+	}
+	loop_add(&f.loop, &f.first, f.pipes[0][0], EPOLLIN);
+	loop_add(&f.loop, &f.second, f.pipes[1][0], EPOLLIN);
+	loop_timer_set(&f.loop, &f.timer, 0);
+	assert_int_equal(loop_once(&f.loop, 100), 0);
+	if (f.pid == 0)
+		_exit(child_of_a_callback(&f));
+	assert_int_equal(waitpid(f.pid, &status, 0), f.pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(f.calls, 2);
+	assert_int_equal(f.timers, 1);
+	/* its watches are in the epoll set still */
+	assert_int_equal(loop_once(&f.loop, 100), 0);
+	assert_true(f.calls > 2);
+	loop_free(&f.loop);
+	for (int i = 0; i < 2; i++) {
+		close(f.pipes[i][0]);
+		close(f.pipes[i][1]);
+	}
+}
+
 static void early_cb(struct loop_timer *t)
 {
 	struct fixture *f = container_of(t, struct fixture, early);
@@ -322,6 +404,7 @@ int main(void)
 		cmocka_unit_test(descriptors_of_an_empty_message_are_closed),
 		cmocka_unit_test(loop_drops_events_of_a_removed_watch),
 		cmocka_unit_test(loop_fires_timers_in_order),
+		cmocka_unit_test(a_forked_loop_is_a_new_one),
 		cmocka_unit_test(spawn_reports_a_program_that_does_not_exist),
 		cmocka_unit_test(spawn_gives_the_child_these_descriptors_only),
 		cmocka_unit_test(process_is_known_by_pid_and_start_time),
