@@ -256,7 +256,9 @@ static void commands_start_clean(void **state)
 	/* 0, 1, 2 and the one that ls itself opens */
 	assert_memory_equal(buf_str(&reply.out), "4\n", 2);
 	assert_non_null(strstr(buf_str(&reply.out), "SigBlk:\t0000000000000000"));
-	assert_non_null(strstr(buf_str(&reply.out), "SigIgn:\t0000000000000000"));
+	/* make leaves the C library's own two, 32 and 33, ignored in tests */
+	assert_true(strstr(buf_str(&reply.out), "SigIgn:\t0000000000000000") ||
+		    strstr(buf_str(&reply.out), "SigIgn:\t0000000180000000"));
 	assert_non_null(strstr(buf_str(&reply.out), "0022"));
 	reply_free(&reply);
 }
