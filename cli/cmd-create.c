@@ -37,7 +37,7 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	if (!params || client_open(&c, ctx->globals, err) < 0)
 		return -1;
 	sandbox = client_call(&c, "sandbox.create", json_incref(params), err);
-	if (!sandbox && image_ensure(&c, o->image, err) == 0)
+	if (!sandbox && !o->from && image_ensure(&c, o->image, err) == 0)
 		sandbox = client_call(&c, "sandbox.create",
 				      json_incref(params), err);
 	if (!sandbox)

@@ -106,7 +106,7 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	if (client_open(&c, g, err) < 0 || sigs_open(&sigs, err) < 0)
 		return -1;
 	sandbox = make(&c, &sigs, &o->create, &sig, err);
-	if (!sandbox && !sig) {
+	if (!sandbox && !sig && !o->create.from) {
 		c.interrupt_fd = sigs.fd;
 		if (image_ensure(&c, o->create.image, err) == 0)
 			sandbox = make(&c, &sigs, &o->create, &sig, err);

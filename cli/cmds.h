@@ -30,6 +30,7 @@ extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_shell;
 extern const struct cmd cmd_show;
+extern const struct cmd cmd_snapshot;
 extern const struct cmd cmd_thaw;
 extern const struct cmd cmd_version;
 

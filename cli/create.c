@@ -13,6 +13,8 @@ const struct opt create_options[] = {
 	  offsetof(struct create_opts, name) },
 	{ OPT_STRING, 0, "image", "IMAGE", "what it boots (default: default)",
 	  offsetof(struct create_opts, image) },
+	{ OPT_STRING, 0, "from", "SNAPSHOT", "a copy of this snapshot, not of an "
+	  "image", offsetof(struct create_opts, from) },
 	{ OPT_NUMBER, 0, "cpus", "N", "virtual CPUs, 1 to 8 (default: 1)",
 	  offsetof(struct create_opts, cpus) },
 	{ OPT_SIZE, 0, "memory", "SIZE", "RAM, 128M to 16G (default: 512M)",
@@ -71,7 +73,8 @@ json_t *create_params(const struct create_opts *o, struct err *err)
 					  : NULL;
 
 	if (!labels || set_text(params, "name", o->name, err) < 0 ||
-	    set_text(params, "image", o->image, err) < 0)
+	    set_text(params, "image", o->image, err) < 0 ||
+	    set_text(params, "from", o->from, err) < 0)
 		return NULL;
 	set_number(params, "cpus", o->cpus);
 	set_number(params, "memory", o->memory);

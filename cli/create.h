@@ -8,6 +8,7 @@
 struct create_opts {
 	const char *name;
 	const char *image;
+	const char *from;	/* a snapshot */
 	uint64_t cpus;
 	uint64_t memory;
 	uint64_t disk;

@@ -33,6 +33,7 @@ libcli_a_SOURCES = \
 	cli/cmd-run.c \
 	cli/cmd-shell.c \
 	cli/cmd-show.c \
+	cli/cmd-snapshot.c \
 	cli/cmd-version.c \
 	cli/cmd.c \
 	cli/cmd.h \

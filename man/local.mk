@@ -25,5 +25,6 @@ dist_man_MANS += \
 	man/podflare-run.1 \
 	man/podflare-shell.1 \
 	man/podflare-show.1 \
+	man/podflare-snapshot.1 \
 	man/podflare-thaw.1 \
 	man/podflare-version.1

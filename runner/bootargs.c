@@ -179,6 +179,9 @@ static int open_saved(struct sandbox *sb, const struct chain *chain,
 	r->console = open_own(sb, SANDBOX_CONSOLE, O_RDWR | O_CREAT, err);
 	if (r->console < 0)
 		return -1;
+	if (lseek(r->console, 0, SEEK_END) == 0)
+		dprintf(r->console, "podflare: a copy of snapshot %s (%s)\n",
+			sb->origin.parent_name, sb->origin.parent);
 	r->exit = open_own(sb, VMPROC_EXIT_FILE, O_RDWR | O_CREAT | O_TRUNC,
 			   err);
 	return r->exit < 0 ? -1 : 0;

@@ -79,6 +79,52 @@ static int boot_cold(struct creation *c, struct err *err)
 	return boot_start(c->sb, &plan, &life_vm_ops, c->sb, &ops, c, err);
 }
 
+/* ---- a copy of a snapshot ---- */
+
+static void awake_saved(void *arg, const struct err *err)
+{
+	struct creation *c = arg;
+	struct err e = ERR_INIT;
+
+	if (err)
+		e = *err;
+	else if (c->sb->state == SB_CREATING && !c->sb->vm)
+		err_set(&e, ERR_GUEST, "sandbox %s: ended at once",
+			c->sb->name);
+	else if (c->sb->state == SB_CREATING)
+		sandbox_move(c->sb, SB_EV_READY);
+	end(c, e.code ? &e : NULL, NULL);
+}
+
+static void restored(void *arg, const struct err *err, json_t *console)
+{
+	struct creation *c = arg;
+
+	if (err) {
+		end(c, err, console);
+		return;
+	}
+	json_decref(console);
+	store_awake(c->sb, awake_saved, c);
+}
+
+static int restore(struct creation *c, struct sandbox *snapshot,
+		   struct err *err)
+{
+	static const struct boot_ops ops = {
+		.progress = progress, .done = restored,
+	};
+	const struct boot_plan plan = { .how = BOOT_COPY, .from = snapshot };
+	struct sandbox *sb = c->sb;
+
+	sb->top = snapshot->top;
+	snprintf(sb->disk_base, sizeof(sb->disk_base), "%s",
+		 snapshot->disk_base);
+	if (store_make(sb, err) < 0)
+		return -1;
+	return boot_start(sb, &plan, &life_vm_ops, sb, &ops, c, err);
+}
+
 /* ---- a copy of the template ---- */
 
 static void copied(void *arg, const struct err *err)
@@ -133,13 +179,16 @@ static void made(void *arg, struct sandbox *t, const char *how, json_t *steps,
 		end(c, &e, NULL);
 }
 
-static int start(struct creation *c, struct err *err)
+static int start(struct creation *c, struct sandbox *snapshot,
+		 struct err *err)
 {
 	static const struct template_ops ops = {
 		.progress = progress, .done = made,
 	};
 	struct sandbox *t;
 
+	if (snapshot)
+		return restore(c, snapshot, err);
 	if (c->sb->runner->cold)
 		return boot_cold(c, err);
 	t = template_find(c->sb);
@@ -149,7 +198,7 @@ static int start(struct creation *c, struct err *err)
 	return c->wait ? 0 : -1;
 }
 
-struct creation *creation_start(struct sandbox *sb,
+struct creation *creation_start(struct sandbox *sb, struct sandbox *snapshot,
 				const struct creation_ops *ops, void *arg,
 				struct err *err)
 {
@@ -162,7 +211,7 @@ struct creation *creation_start(struct sandbox *sb,
 	c->sb = sandbox_ref(sb);
 	c->ops = ops;
 	c->arg = arg;
-	if (start(c, err) == 0)
+	if (start(c, snapshot, err) == 0)
 		return c;
 	dissolve(c);
 	return NULL;

@@ -3,7 +3,7 @@
  * runner/creation.h - from a registered sandbox to one that runs and is saved
  *
  * A copy of its image's template, which is made first where there is none; or
- * booted by itself where the host allows no templates.
+ * booted by itself where the host allows no templates; or a copy of a snapshot.
  */
 #ifndef PODFLARE_RUNNER_CREATION_H
 #define PODFLARE_RUNNER_CREATION_H
@@ -21,9 +21,9 @@ struct creation_ops {
 	void (*done)(void *arg, const struct err *err, json_t *console);
 };
 
-/* @sb is in state CREATING and has no folder yet. Return: NULL with @err, then
- * done() is not called. */
-struct creation *creation_start(struct sandbox *sb,
+/* @sb is in state CREATING and has no folder yet. @snapshot NULL: from its
+ * image. Return: NULL with @err, then done() is not called. */
+struct creation *creation_start(struct sandbox *sb, struct sandbox *snapshot,
 				const struct creation_ops *ops, void *arg,
 				struct err *err);
 /* Forget it: done() is not called, @sb is the caller's to remove. */

@@ -222,9 +222,9 @@ static int save(struct fork_slot *s, struct err *err)
 	struct sandbox as = *s->sb;
 
 	as.state = s->held ? SB_HELD : SB_RUNNING;
-	if (v && s->sb->kind != SB_VIEW)
+	if (v && sandbox_is_stored(&as))
 		v->text = store_text(&as);
-	if (!v || (s->sb->kind != SB_VIEW && !v->text)) {
+	if (!v || (sandbox_is_stored(&as) && !v->text)) {
 		free(v);
 		return err_set(err, ERR_NO_MEMORY, "meta.json");
 	}

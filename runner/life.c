@@ -275,7 +275,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 			w->cb(w, NULL, NULL);
 		return;
 	case SB_FROZEN:
-		if (sb->freeze) {	/* its process is about to end */
+		if (sb->freeze || sb->linking) {
 			TAILQ_INSERT_TAIL(&sb->waits, w, link);
 			return;
 		}
@@ -310,7 +310,7 @@ void life_settle(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
 
-	if (TAILQ_EMPTY(&sb->waits) || sb->freeze)
+	if (TAILQ_EMPTY(&sb->waits) || sb->freeze || sb->linking)
 		return;
 	if (sb->state == SB_RUNNING)
 		life_wake(sb, NULL, NULL);
@@ -332,6 +332,12 @@ void life_let_go(struct runner *r)
 		if (sb->boot)
 			boot_abort(sb->boot, &err);
 		life_wake(sb, &err, NULL);
+		if (sb->vm)
+			vmproc_free(sb->vm);
+		sb->vm = NULL;
+		sandbox_unregister(sb);
+	}
+	while ((sb = TAILQ_FIRST(&r->snapshots))) {
 		if (sb->vm)
 			vmproc_free(sb->vm);
 		sb->vm = NULL;

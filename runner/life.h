@@ -18,7 +18,7 @@ void life_use_cancel(struct sandbox *sb, struct sandbox_wait *w);
 /* Wake everybody who waits. @err NULL: it runs. @console: as of the wait. */
 void life_wake(struct sandbox *sb, const struct err *err, json_t *console);
 
-/* It is not being frozen any more: see to those who wait. */
+/* What made them wait may be through: see to those who wait. */
 void life_settle(struct sandbox *sb);
 
 typedef void (*life_cb)(void *arg, const struct err *err);

@@ -50,15 +50,18 @@ librunner_a_SOURCES = \
 	runner/req-runner.c \
 	runner/req-sandbox.c \
 	runner/req-show.c \
+	runner/req-snapshot.c \
 	runner/req-view.c \
 	runner/request.c runner/request.h \
 	runner/runner.h \
 	runner/sandbox-json.c runner/sandbox-json.h \
+	runner/sandbox-parts.h \
 	runner/sandbox.c runner/sandbox.h \
 	runner/saved.c runner/saved.h \
 	runner/saving.c runner/saving.h \
 	runner/sbop.c runner/sbop.h \
 	runner/server.c runner/server.h \
+	runner/snapshot-json.c runner/snapshot.c runner/snapshot.h \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
 	runner/template-file.c runner/template-file.h \

@@ -182,6 +182,9 @@ static bool is_undoing(const struct runner *r)
 	TAILQ_FOREACH(sb, &r->hidden, link)
 		if (sb->state == SB_REMOVING)
 			return true;
+	TAILQ_FOREACH(sb, &r->snapshots, link)
+		if (sb->state == SB_REMOVING)
+			return true;
 	return r->nr_forks + r->nr_freezes > 0;
 }
 
@@ -225,6 +228,7 @@ int main(int argc, char **argv)
 	set_up_process();
 	TAILQ_INIT(&r.sandboxes);
 	TAILQ_INIT(&r.hidden);
+	TAILQ_INIT(&r.snapshots);
 	LIST_INIT(&r.disk_builds);
 	LIST_INIT(&r.template_jobs);
 	LIST_INIT(&r.template_saves);

@@ -74,7 +74,8 @@ int places_open(struct places *p, struct err *err)
 {
 	*p = (struct places){ .data_fd = -1, .images_fd = -1, .disks_fd = -1,
 			      .sandboxes_fd = -1, .points_fd = -1,
-			      .templates_fd = -1, .runtime_fd = -1, .vm_fd = -1 };
+			      .templates_fd = -1, .snapshots_fd = -1,
+			      .runtime_fd = -1, .vm_fd = -1 };
 	p->data_fd = open_place(PATH_DATA, NULL, &p->data, err);
 	if (p->data_fd < 0)
 		return -1;
@@ -89,7 +90,9 @@ int places_open(struct places *p, struct err *err)
 		open_place(PATH_DATA, "points", NULL, err);
 	p->templates_fd = p->points_fd < 0 ? -1 :
 		open_place(PATH_DATA, "templates", NULL, err);
-	p->vm_fd = p->templates_fd < 0 ? -1 :
+	p->snapshots_fd = p->templates_fd < 0 ? -1 :
+		open_place(PATH_DATA, "snapshots", NULL, err);
+	p->vm_fd = p->snapshots_fd < 0 ? -1 :
 		open_place(PATH_RUNTIME, "vm", NULL, err);
 	p->runtime_fd = p->vm_fd < 0 ? -1 :
 		open_place(PATH_RUNTIME, NULL, NULL, err);
@@ -99,8 +102,8 @@ int places_open(struct places *p, struct err *err)
 void places_close(struct places *p)
 {
 	int fds[] = { p->data_fd, p->images_fd, p->disks_fd, p->sandboxes_fd,
-		      p->points_fd, p->templates_fd, p->runtime_fd,
-		      p->vm_fd };
+		      p->points_fd, p->templates_fd, p->snapshots_fd,
+		      p->runtime_fd, p->vm_fd };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)

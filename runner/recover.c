@@ -135,18 +135,18 @@ static void complete_removal(struct runner *r, int home, const char *name)
 }
 
 /* Folders come in any order; listings show the oldest first, as before. */
-static void order_by_age(struct runner *r, struct sandbox *sb)
+static void order_by_age(struct sandbox_list *list, struct sandbox *sb)
 {
 	struct sandbox *at;
 
-	TAILQ_REMOVE(&r->sandboxes, sb, link);
-	TAILQ_FOREACH(at, &r->sandboxes, link)
+	TAILQ_REMOVE(list, sb, link);
+	TAILQ_FOREACH(at, list, link)
 		if (strcmp(at->created, sb->created) > 0)
 			break;
 	if (at)
 		TAILQ_INSERT_BEFORE(at, sb, link);
 	else
-		TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
+		TAILQ_INSERT_TAIL(list, sb, link);
 }
 
 static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
@@ -175,7 +175,9 @@ static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
 	}
 	sb->dirfd = steal_fd(&dirfd);
 	if (kind == SB_SANDBOX)
-		order_by_age(r, sb);
+		order_by_age(&r->sandboxes, sb);
+	else if (kind == SB_SNAPSHOT)
+		order_by_age(&r->snapshots, sb);
 	if (sb->state == SB_RUNNING || sb->state == SB_HELD)
 		adopt(sb);
 	else
@@ -226,6 +228,7 @@ void life_recover(struct runner *r)
 	recover_all(r, SB_SANDBOX, r->places.sandboxes_fd);
 	recover_all(r, SB_POINT, r->places.points_fd);
 	recover_all(r, SB_TEMPLATE, r->places.templates_fd);
+	recover_all(r, SB_SNAPSHOT, r->places.snapshots_fd);
 	clean_sockets(r);
 	points_sweep(r);
 	template_sweep(r);

@@ -102,6 +102,7 @@ static void logged(void *arg, const struct err *err)
 static void created(void *arg, const struct err *err, json_t *console)
 {
 	struct create *c = arg;
+	json_t *event;
 
 	c->creation = NULL;
 	if (err) {
@@ -110,8 +111,12 @@ static void created(void *arg, const struct err *err, json_t *console)
 	}
 	json_decref(console);
 	c->sb->logged = true;
-	events_put(c->sb->runner, json_pack("[o]", event_new("create", c->sb)),
-		   logged, c);
+	event = event_new("create", c->sb);
+	if (c->sb->origin.parent[0])
+		json_object_update_new(event, json_pack(
+			"{s:s, s:s}", "snapshot", c->sb->origin.parent,
+			"snapshot_name", c->sb->origin.parent_name));
+	events_put(c->sb->runner, json_pack("[o]", event), logged, c);
 }
 
 static void progress(void *arg, const char *step, const char *text)
@@ -201,21 +206,66 @@ static int set_image(struct sandbox *sb, const char *ref, struct err *err)
 	return 0;
 }
 
-static int fill(struct sandbox *sb, const json_t *params, struct err *err)
+/* What a snapshot has is what its copy has; only variables and labels may be
+ * added. */
+static int set_from(struct sandbox *sb, const json_t *params,
+		    const struct sandbox *snapshot, struct err *err)
+{
+	static const char *const fixed[] = { "image", "cpus", "memory",
+					     "disk" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (param_get(params, fixed[i]))
+			return err_set(err, ERR_USAGE, "%s: is that of the "
+				       "snapshot", fixed[i]);
+	snprintf(sb->image, sizeof(sb->image), "%s", snapshot->image);
+	snprintf(sb->digest, sizeof(sb->digest), "%s", snapshot->digest);
+	snprintf(sb->kernel, sizeof(sb->kernel), "%s", snapshot->kernel);
+	memcpy(sb->head, snapshot->head, sizeof(sb->head));
+	sb->cpus = snapshot->cpus;
+	sb->memory = snapshot->memory;
+	sb->disk = snapshot->disk;
+	snprintf(sb->origin.how, sizeof(sb->origin.how), "snapshot");
+	snprintf(sb->origin.parent, sizeof(sb->origin.parent), "%s",
+		 snapshot->id);
+	snprintf(sb->origin.parent_name, sizeof(sb->origin.parent_name), "%s",
+		 snapshot->name);
+	snprintf(sb->origin.time, sizeof(sb->origin.time), "%s",
+		 snapshot->created);
+	return 0;
+}
+
+static json_t *merge_texts(json_t *own, const json_t *under)
+{
+	json_t *all = under ? json_deep_copy(under) : json_object();
+
+	json_object_update(all, own);
+	json_decref(own);
+	return all;
+}
+
+static int fill(struct sandbox *sb, const json_t *params,
+		const struct sandbox *snapshot, struct err *err)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 
 	gmtime_r(&now, &tm);
 	strftime(sb->created, sizeof(sb->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (set_sizes(sb, params, err) < 0 ||
-	    set_image(sb, param_str(params, "image", "default"), err) < 0)
+	if (snapshot ? set_from(sb, params, snapshot, err) < 0
+		     : set_sizes(sb, params, err) < 0 ||
+		       set_image(sb, param_str(params, "image", "default"),
+				 err) < 0)
 		return -1;
 	sb->env = get_texts(params, "env", err);
 	sb->labels = sb->env ? get_texts(params, "labels", err) : NULL;
-	if (!sb->labels)
+	if (!sb->labels || agent_check_env(sb->env, err) < 0)
 		return -1;
-	return agent_check_env(sb->env, err);
+	if (snapshot) {
+		sb->env = merge_texts(sb->env, snapshot->env);
+		sb->labels = merge_texts(sb->labels, snapshot->labels);
+	}
+	return 0;
 }
 
 static int check_host(struct runner *r, struct err *err)
@@ -234,12 +284,17 @@ static int check_host(struct runner *r, struct err *err)
 }
 
 /* Registered and filled. Return: NULL with @err. */
-static struct sandbox *make(struct request *rq, struct err *err)
+static struct sandbox *make(struct request *rq, struct sandbox **snapshot,
+			    struct err *err)
 {
 	struct runner *r = rq->runner;
 	char id[SANDBOX_ID_LEN + 1], name[PODFLARE_NAME_MAX + 1];
+	const char *from = param_str(rq->params, "from", NULL);
 	struct sandbox *sb;
 
+	*snapshot = from ? sandbox_find_snapshot(r, from, err) : NULL;
+	if (from && !*snapshot)
+		return NULL;
 	if (choose_name(r, param_str(rq->params, "name", NULL), name,
 			sizeof(name), err) < 0)
 		return NULL;
@@ -248,7 +303,7 @@ static struct sandbox *make(struct request *rq, struct err *err)
 	if (!sb)
 		return NULL;
 	/* what the caller did wrong comes before what the host lacks */
-	if (fill(sb, rq->params, err) == 0 && check_host(r, err) == 0)
+	if (fill(sb, rq->params, *snapshot, err) == 0 && check_host(r, err) == 0)
 		return sb;
 	sandbox_unregister(sb);
 	return NULL;
@@ -257,15 +312,15 @@ static struct sandbox *make(struct request *rq, struct err *err)
 void method_sandbox_create(struct request *rq)
 {
 	struct create *c = calloc(1, sizeof(*c));
+	struct sandbox *sb, *snapshot = NULL;
 	struct err err = ERR_INIT;
-	struct sandbox *sb;
 
 	if (!c) {
 		err_set(&err, ERR_NO_MEMORY, "create");
 		request_fail(rq, &err, NULL);
 		return;
 	}
-	sb = make(rq, &err);
+	sb = make(rq, &snapshot, &err);
 	if (!sb) {
 		free(c);
 		request_fail(rq, &err, NULL);
@@ -274,7 +329,7 @@ void method_sandbox_create(struct request *rq)
 	c->rq = rq;
 	c->sb = sandbox_ref(sb);
 	rq->state = c;
-	c->creation = creation_start(sb, &creation_ops, c, &err);
+	c->creation = creation_start(sb, snapshot, &creation_ops, c, &err);
 	if (!c->creation)
 		fail(c, &err, NULL);
 	else

@@ -22,6 +22,11 @@ static json_t *used_by(struct runner *r, const char *digest)
 		if (sb->state != SB_REMOVING &&
 		    strcmp(sb->digest, digest) == 0)
 			json_array_append_new(list, json_string(sb->name));
+	TAILQ_FOREACH(sb, &r->snapshots, link)
+		if (sb->state != SB_REMOVING &&
+		    strcmp(sb->digest, digest) == 0)
+			json_array_append_new(list, json_sprintf("snapshot %s",
+								 sb->name));
 	return list;
 }
 
@@ -110,15 +115,17 @@ static int check_unused(struct runner *r, const char *ref, const char *digest,
 {
 	json_t *list = used_by(r, digest);
 	size_t n = json_array_size(list);
+	const char *first;
 	int rc = 0;
 
 	if (n) {
-		rc = err_set(err, ERR_BUSY,
-			     "image %.80s: used by sandbox %s%s", ref,
-			     json_string_value(json_array_get(list, 0)),
+		first = json_string_value(json_array_get(list, 0));
+		rc = err_set(err, ERR_BUSY, "image %.80s: used by %s%s%s", ref,
+			     strchr(first, ' ') ? "" : "sandbox ", first,
 			     n > 1 ? " and others" : "");
-		err_hint(err, "remove the sandboxes first; with --force the "
-			 "image goes and stopped ones cannot start any more");
+		err_hint(err, "remove them first; with --force the image goes, "
+			 "and what is stopped, frozen or a snapshot cannot "
+			 "start any more");
 	}
 	json_decref(list);
 	return rc;

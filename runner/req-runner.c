@@ -136,5 +136,12 @@ void method_runner_shutdown(struct request *rq)
 		else
 			life_remove(sb, false, one_stopped, s);
 	}
+	for (sb = TAILQ_FIRST(&r->snapshots); sb; sb = next) {
+		next = TAILQ_NEXT(sb, link);
+		if (sb->state == SB_FROZEN)
+			continue;
+		s->left++;
+		life_remove(sb, false, one_stopped, s);
+	}
 	one_stopped(s, NULL);
 }

@@ -12,6 +12,7 @@
 #define RUNNER_CLIENTS_MAX 512
 #define RUNNER_SANDBOXES_MAX 1024
 #define RUNNER_VIEWS_MAX 64
+#define RUNNER_SNAPSHOTS_MAX 1024
 
 struct sandbox;
 struct server;
@@ -34,6 +35,7 @@ struct places {
 	int sandboxes_fd;	/* data/sandboxes */
 	int points_fd;	/* data/points: of forks, and copies to look at them */
 	int templates_fd;	/* data/templates: of images, booted and warm */
+	int snapshots_fd;	/* data/snapshots */
 	int runtime_fd;	/* sockets and locks */
 	int vm_fd;	/* runtime/vm: the VMMs' control sockets */
 };
@@ -45,10 +47,11 @@ struct runner {
 	struct server *server;
 	struct sandbox_list sandboxes;
 	struct sandbox_list hidden;	/* points, views, templates */
+	struct sandbox_list snapshots;
 	struct template_jobs template_jobs;	/* those being made */
 	struct template_saves template_saves;	/* and put into files */
 	bool cold;	/* boot each sandbox, keep no templates */
-	unsigned int nr_sandboxes, nr_views;
+	unsigned int nr_sandboxes, nr_views, nr_snapshots;
 	unsigned int nr_forks, nr_freezes;	/* going on */
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */

@@ -23,10 +23,11 @@ json_t *sandbox_origin_json(const struct sandbox *sb)
 			      sb->steps);
 
 	if (from->forked)
+		json_object_set_new(o, "point", json_string(from->point));
+	if (from->parent[0])
 		json_object_update_new(o, json_pack(
-			"{s:s, s:s, s:s, s:s}", "point", from->point, "parent",
-			from->parent, "parent_name", from->parent_name, "time",
-			from->time));
+			"{s:s, s:s, s:s}", "parent", from->parent,
+			"parent_name", from->parent_name, "time", from->time));
 	return o;
 }
 

@@ -23,6 +23,8 @@ int sandbox_home(const struct sandbox *sb)
 		return p->points_fd;
 	case SB_TEMPLATE:
 		return p->templates_fd;
+	case SB_SNAPSHOT:
+		return p->snapshots_fd;
 	}
 	BUG("kind of sandbox");
 }
@@ -30,6 +32,18 @@ int sandbox_home(const struct sandbox *sb)
 bool sandbox_is_held(const struct sandbox *sb)
 {
 	return sb->kind == SB_POINT || sb->kind == SB_TEMPLATE;
+}
+
+bool sandbox_is_stored(const struct sandbox *sb)
+{
+	return sb->kind != SB_VIEW &&
+	       (sb->kind != SB_SNAPSHOT || sb->state == SB_FROZEN);
+}
+
+static struct sandbox_list *list_of(struct runner *r, enum sandbox_kind kind)
+{
+	return kind == SB_SANDBOX ? &r->sandboxes :
+	       kind == SB_SNAPSHOT ? &r->snapshots : &r->hidden;
 }
 
 /* Where it is counted, NULL: nowhere. */
@@ -40,12 +54,28 @@ static unsigned int *counter(struct runner *r, enum sandbox_kind kind)
 		return &r->nr_sandboxes;
 	case SB_VIEW:
 		return &r->nr_views;
+	case SB_SNAPSHOT:
+		return &r->nr_snapshots;
 	case SB_POINT:
 		break;	/* there are no more of them than of sandboxes */
 	case SB_TEMPLATE:
 		break;	/* template.c has a bound */
 	}
 	return NULL;
+}
+
+static int check_limit(enum sandbox_kind kind, unsigned int n, struct err *err)
+{
+	if (kind == SB_SANDBOX && n >= RUNNER_SANDBOXES_MAX)
+		return err_set(err, ERR_LIMIT, "there are %d sandboxes already",
+			       RUNNER_SANDBOXES_MAX);
+	if (kind == SB_VIEW && n >= RUNNER_VIEWS_MAX)
+		return err_set(err, ERR_LIMIT, "%d points of forks are being "
+			       "looked at already", RUNNER_VIEWS_MAX);
+	if (kind == SB_SNAPSHOT && n >= RUNNER_SNAPSHOTS_MAX)
+		return err_set(err, ERR_LIMIT, "there are %d snapshots already",
+			       RUNNER_SNAPSHOTS_MAX);
+	return 0;
 }
 
 struct sandbox *sandbox_new(struct runner *r, enum sandbox_kind kind,
@@ -55,16 +85,8 @@ struct sandbox *sandbox_new(struct runner *r, enum sandbox_kind kind,
 	unsigned int *n = counter(r, kind);
 	struct sandbox *sb;
 
-	if (kind == SB_SANDBOX && *n >= RUNNER_SANDBOXES_MAX) {
-		err_set(err, ERR_LIMIT, "there are %d sandboxes already",
-			RUNNER_SANDBOXES_MAX);
+	if (n && check_limit(kind, *n, err) < 0)
 		return NULL;
-	}
-	if (kind == SB_VIEW && *n >= RUNNER_VIEWS_MAX) {
-		err_set(err, ERR_LIMIT, "%d points of forks are being looked "
-			"at already", RUNNER_VIEWS_MAX);
-		return NULL;
-	}
 	sb = calloc(1, sizeof(*sb));
 	if (!sb) {
 		err_set(err, ERR_NO_MEMORY, "sandbox");
@@ -81,10 +103,7 @@ struct sandbox *sandbox_new(struct runner *r, enum sandbox_kind kind,
 	TAILQ_INIT(&sb->waits);
 	TAILQ_INIT(&sb->gone_waits);
 	TAILQ_INIT(&sb->forks);
-	if (kind == SB_SANDBOX)
-		TAILQ_INSERT_TAIL(&r->sandboxes, sb, link);
-	else
-		TAILQ_INSERT_TAIL(&r->hidden, sb, link);
+	TAILQ_INSERT_TAIL(list_of(r, kind), sb, link);
 	if (n)
 		++*n;
 	return sb;
@@ -113,10 +132,7 @@ void sandbox_unregister(struct sandbox *sb)
 	struct runner *r = sb->runner;
 	unsigned int *n = counter(r, sb->kind);
 
-	if (sb->kind == SB_SANDBOX)
-		TAILQ_REMOVE(&r->sandboxes, sb, link);
-	else
-		TAILQ_REMOVE(&r->hidden, sb, link);
+	TAILQ_REMOVE(list_of(r, sb->kind), sb, link);
 	if (n)
 		--*n;
 	sandbox_unref(sb);
@@ -134,41 +150,90 @@ struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
 	return NULL;
 }
 
-struct sandbox *sandbox_by_name(struct runner *r, const char *name)
+static struct sandbox *by_name(const struct sandbox_list *list,
+			       const char *name)
 {
 	struct sandbox *sb;
 
-	TAILQ_FOREACH(sb, &r->sandboxes, link)
+	TAILQ_FOREACH(sb, list, link)
 		if (sb->state != SB_REMOVING && strcmp(sb->name, name) == 0)
 			return sb;
 	return NULL;
 }
 
-struct sandbox *sandbox_find(struct runner *r, const char *ref,
-			     struct err *err)
+struct sandbox *sandbox_by_name(struct runner *r, const char *name)
 {
-	struct sandbox *sb = sandbox_by_name(r, ref), *found = NULL;
+	return by_name(&r->sandboxes, name);
+}
+
+struct sandbox *sandbox_snapshot_by_name(struct runner *r, const char *name)
+{
+	return by_name(&r->snapshots, name);
+}
+
+/* By name, id, or an id's beginning. Return: NULL, with @err when it is not
+ * clear which one is meant. */
+static struct sandbox *find_in(const struct sandbox_list *list,
+			       const char *what, const char *ref,
+			       struct err *err)
+{
+	struct sandbox *sb = by_name(list, ref), *found = NULL;
 	size_t len = strlen(ref);
 
 	if (sb)
 		return sb;
-	TAILQ_FOREACH(sb, &r->sandboxes, link) {
+	TAILQ_FOREACH(sb, list, link) {
 		if (sb->state == SB_REMOVING || len < PREFIX_MIN ||
 		    strncmp(sb->id, ref, len) != 0)
 			continue;
 		if (found) {
-			err_set(err, ERR_USAGE,
-				"sandbox %.64s: several ids begin so", ref);
+			err_set(err, ERR_USAGE, "%s %.64s: several ids begin "
+				"so", what, ref);
 			return NULL;
 		}
 		found = sb;
 	}
-	if (!found)
-		found = sandbox_hidden(r, SB_VIEW, ref);
-	if (found)
-		return found;
+	return found;
+}
+
+struct sandbox *sandbox_find(struct runner *r, const char *ref,
+			     struct err *err)
+{
+	struct err unclear = ERR_INIT;
+	struct sandbox *sb = find_in(&r->sandboxes, "sandbox", ref, &unclear);
+
+	if (!sb)
+		sb = sandbox_hidden(r, SB_VIEW, ref);
+	if (sb)
+		return sb;
+	if (unclear.code) {
+		*err = unclear;
+		return NULL;
+	}
 	err_set(err, ERR_NOT_FOUND, "sandbox %.64s: there is no such sandbox",
 		ref);
 	err_hint(err, "podflare ls lists them");
+	return NULL;
+}
+
+struct sandbox *sandbox_find_snapshot(struct runner *r, const char *ref,
+				      struct err *err)
+{
+	struct err unclear = ERR_INIT;
+	struct sandbox *sb = find_in(&r->snapshots, "snapshot", ref, &unclear);
+
+	if (sb && sb->state == SB_FROZEN && !sb->saving)
+		return sb;
+	if (sb && sb->state == SB_FAILED) {
+		err_set(err, ERR_IO, "snapshot %s: %s", sb->name, sb->reason);
+	} else if (sb) {
+		err_set(err, ERR_BUSY, "snapshot %s: is being made", sb->name);
+	} else if (unclear.code) {
+		*err = unclear;
+	} else {
+		err_set(err, ERR_NOT_FOUND, "snapshot %.64s: there is no such "
+			"snapshot", ref);
+		err_hint(err, "podflare snapshot ls lists them");
+	}
 	return NULL;
 }

@@ -10,47 +10,20 @@
 #ifndef PODFLARE_RUNNER_SANDBOX_H
 #define PODFLARE_RUNNER_SANDBOX_H
 
-#include <jansson.h>
-
-#include "common/path.h"
 #include "runner/disk.h"
 #include "runner/image.h"
-#include "runner/names.h"
 #include "runner/runner.h"
+#include "runner/sandbox-parts.h"
 #include "runner/state.h"
 #include "runner/vmproc.h"
 
 #define SANDBOX_CONSOLE "console.log"	/* in its folder */
-
-struct sandbox_wait {
-	TAILQ_ENTRY(sandbox_wait) link;
-	/* @err NULL: it runs. @console: the last lines of a start that failed,
-	 * or NULL; the caller's. The wait may be freed in the call. */
-	void (*cb)(struct sandbox_wait *w, const struct err *err,
-		   json_t *console);
-};
-
-/* For who waits for the end of the process. */
-struct sandbox_gone {
-	TAILQ_ENTRY(sandbox_gone) link;
-	void (*cb)(struct sandbox_gone *g);
-};
 
 struct boot;
 struct fork;
 struct freeze;
 struct fork_slot;
 struct removal;
-
-/* Where a sandbox came from; of a point: of what it is a copy. */
-struct sandbox_origin {
-	bool forked;	/* else it was made from its image */
-	char how[16];	/* then: "zygote"; "": booted for it alone */
-	char point[SANDBOX_ID_LEN + 1];	/* of the fork, "" when it is lost */
-	char parent[SANDBOX_ID_LEN + 1];
-	char parent_name[PODFLARE_NAME_MAX + 1];
-	char time[32];
-};
 
 struct sandbox {
 	TAILQ_ENTRY(sandbox) link;
@@ -89,6 +62,7 @@ struct sandbox {
 	bool logged;		/* the log tells of it */
 	bool retired;		/* its folder has the name of one that goes */
 	bool switching, merging;	/* is being paused or resumed; merged */
+	unsigned int linking;	/* frozen: snapshots that take its files */
 	struct freeze *freeze;	/* it is being frozen */
 	struct removal *removal;
 	TAILQ_HEAD(, sandbox_wait) waits;
@@ -107,14 +81,20 @@ void sandbox_unregister(struct sandbox *sb);
 int sandbox_home(const struct sandbox *sb);
 /* Whether it never runs itself, but is there to be copied. */
 bool sandbox_is_held(const struct sandbox *sb);
+/* Whether it has a meta.json, in the state that it is in. */
+bool sandbox_is_stored(const struct sandbox *sb);
 /* Return: the hidden one of that id, NULL. */
 struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
 			       const char *id);
 /* Return: the one of that name, NULL. */
 struct sandbox *sandbox_by_name(struct runner *r, const char *name);
+struct sandbox *sandbox_snapshot_by_name(struct runner *r, const char *name);
 /* By name, id, or the unique beginning of an id; a view by its id.
  * Return: NULL with @err. */
 struct sandbox *sandbox_find(struct runner *r, const char *ref,
 			     struct err *err);
+/* The same of snapshots that are complete. */
+struct sandbox *sandbox_find_snapshot(struct runner *r, const char *ref,
+				      struct err *err);
 
 #endif

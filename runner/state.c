@@ -102,6 +102,7 @@ int sandbox_check_idle(const struct sandbox *sb, struct err *err)
 {
 	const char *what = sb->fork ? "forked" : sb->merging ? "merged" :
 			   sb->freeze ? "frozen" :
+			   sb->linking ? "made a snapshot of" :
 			   sb->switching ? "paused or resumed" : NULL;
 
 	if (!what)

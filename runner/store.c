@@ -143,7 +143,7 @@ void store_save(struct sandbox *sb, store_cb cb, void *arg)
 {
 	struct store_job *s;
 
-	if (sb->merging || sb->kind == SB_VIEW) {
+	if (sb->merging || !sandbox_is_stored(sb)) {
 		/* a merge saves it in the end; a view is nobody's */
 		if (cb)
 			cb(arg, NULL);
@@ -304,13 +304,13 @@ static void fill_origin(struct sandbox *sb, const json_t *o)
 	}
 	if (get_text(o, "head", sb->head, sizeof(sb->head)) < 0)
 		sb->head[0] = '\0';
-	to->forked = get_text(from, "point", to->point,
-			      sizeof(to->point)) == 0 &&
-		     get_text(from, "parent", to->parent,
-			      sizeof(to->parent)) == 0 &&
-		     get_text(from, "parent_name", to->parent_name,
-			      sizeof(to->parent_name)) == 0 &&
-		     get_text(from, "time", to->time, sizeof(to->time)) == 0;
+	if (get_text(from, "parent", to->parent, sizeof(to->parent)) < 0 ||
+	    get_text(from, "parent_name", to->parent_name,
+		     sizeof(to->parent_name)) < 0 ||
+	    get_text(from, "time", to->time, sizeof(to->time)) < 0)
+		to->parent[0] = '\0';
+	to->forked = to->parent[0] && get_text(from, "point", to->point,
+					       sizeof(to->point)) == 0;
 	if (to->forked || get_text(from, "how", to->how, sizeof(to->how)) < 0)
 		to->how[0] = '\0';
 }
@@ -377,7 +377,9 @@ struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 		return NULL;
 	o = json_loadb(buf_str(&b), b.len, JSON_REJECT_DUPLICATES, &why);
 	if (get_text(o, "name", name, sizeof(name)) < 0 ||
-	    !path_name_valid(name) || sandbox_by_name(r, name))
+	    !path_name_valid(name) ||
+	    (kind == SB_SNAPSHOT ? sandbox_snapshot_by_name(r, name)
+				 : sandbox_by_name(r, name)))
 		snprintf(name, sizeof(name), "%s", id);
 	sb = sandbox_new(r, kind, id, name, SB_FAILED, err);
 	if (sb)

@@ -394,6 +394,13 @@ struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 	return vm;
 }
 
+int vmproc_forget(int dirfd, struct err *err)
+{
+	if (unlinkat(dirfd, PID_FILE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, PID_FILE);
+	return 0;
+}
+
 void vmproc_renamed(struct vmproc *vm, const char *id)
 {
 	snprintf(vm->socket, sizeof(vm->socket), "%s.sock", id);

@@ -47,6 +47,8 @@ struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 void vmproc_identity(const struct vmproc *vm, char *out);
 /* Write that into a sandbox's folder. For any thread. Return: 0, -1 with @err. */
 int vmproc_record(int dirfd, const char *identity, struct err *err);
+/* Remove what was written, once it has ended. For any thread. */
+int vmproc_forget(int dirfd, struct err *err);
 /* Its control socket was given the name of another sandbox. */
 void vmproc_renamed(struct vmproc *vm, const char *id);
 struct vmctl *vmproc_ctl(struct vmproc *vm);

@@ -294,7 +294,8 @@ runner_tests = test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
 	test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
-	test-runner-start
+	test-runner-start \
+	test-runner-snapshot
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 EXTRA_PROGRAMS += fake-vmm
@@ -339,6 +340,10 @@ test_runner_freeze_SOURCES = tests/unit/test-runner-freeze.c $(runner_fork)
 test_runner_freeze_CPPFLAGS = $(runner_cppflags)
 test_runner_freeze_LDADD = $(runner_ldadd)
 EXTRA_test_runner_freeze_DEPENDENCIES = $(runner_extra)
+test_runner_snapshot_SOURCES = tests/unit/test-runner-snapshot.c $(runner_fork)
+test_runner_snapshot_CPPFLAGS = $(runner_cppflags)
+test_runner_snapshot_LDADD = $(runner_ldadd)
+EXTRA_test_runner_snapshot_DEPENDENCIES = $(runner_extra)
 test_runner_image_SOURCES = tests/unit/test-runner-image.c $(runner_host)
 test_runner_image_CPPFLAGS = $(runner_cppflags)
 test_runner_image_LDADD = $(runner_ldadd)
