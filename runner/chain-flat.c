@@ -8,7 +8,8 @@
  * hold together is written to a new, sealed layer, which then takes the place
  * of the highest of them by a rename.  It hides all that lies below it: the
  * others are removed afterwards, in any order, or by the next time.  Other
- * folders keep the files that they have links to.
+ * folders keep the files that they have links to.  Of one layer alone that
+ * makes a copy, which is this folder's own.
  */
 #include "runner/chain.h"
 
@@ -124,14 +125,14 @@ static int merge(struct flatten *f, struct err *err)
 	return 0;
 }
 
-static int open_all(struct flatten *f, int dirfd, const struct chain *c,
-		    struct err *err)
+static int open_all(struct flatten *f, int dirfd, const unsigned int *nr,
+		    unsigned int n, struct err *err)
 {
 	struct cow_header h = { .size = 0 };
 	char name[CHAIN_NAME];
 
-	for (f->n = 0; f->n < c->n - 1; f->n++) {
-		chain_name(name, c->nr[f->n]);
+	for (f->n = 0; f->n < n; f->n++) {
+		chain_name(name, nr[f->n]);
 		f->in[f->n] = openat(dirfd, name,
 				     O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (f->in[f->n] < 0)
@@ -155,7 +156,10 @@ static int open_all(struct flatten *f, int dirfd, const struct chain *c,
 	return cow_format_load(f->out, &f->h, err);
 }
 
-int chain_flatten(int dirfd, struct chain *c, struct err *err)
+/* Put one sealed layer, of what these @n hold together, in the place of the last
+ * of them. Return: 0, or -1 with @err and all as it was. */
+static int rewrite(int dirfd, const unsigned int *nr, unsigned int n,
+		   struct err *err)
 {
 	struct flatten *f = calloc(1, sizeof(*f));
 	char name[CHAIN_NAME];
@@ -164,15 +168,11 @@ int chain_flatten(int dirfd, struct chain *c, struct err *err)
 
 	if (!f)
 		return err_set(err, ERR_NO_MEMORY, "disk layer");
-	if (c->n < 3) {
-		free(f);
-		return 0;
-	}
 	for (i = 0; i < ARRAY_SIZE(f->in); i++)
 		f->in[i] = -1;
 	f->out = -1;
-	if (open_all(f, dirfd, c, err) == 0 && merge(f, err) == 0) {
-		chain_name(name, c->nr[c->n - 2]);
+	if (open_all(f, dirfd, nr, n, err) == 0 && merge(f, err) == 0) {
+		chain_name(name, nr[n - 1]);
 		rc = renameat(dirfd, TMP, dirfd, name) < 0 || fsync(dirfd) < 0
 			? err_sys(err, errno, "%s", name) : 0;
 	}
@@ -183,15 +183,29 @@ int chain_flatten(int dirfd, struct chain *c, struct err *err)
 		close(f->out);
 	free(f->copy);
 	free(f);
-	if (rc < 0) {
+	if (rc < 0)
 		unlinkat(dirfd, TMP, 0);
+	return rc;
+}
+
+int chain_flatten(int dirfd, struct chain *c, struct err *err)
+{
+	if (c->n < 3)
+		return 0;
+	if (rewrite(dirfd, c->nr, c->n - 1, err) < 0)
 		return err_context(err, "making one of %u disk layers", c->n);
-	}
-	for (i = 0; i < c->n - 2; i++)
+	for (unsigned int i = 0; i < c->n - 2; i++)
 		if (chain_drop(dirfd, c->nr[i], err) < 0)
 			return -1;
 	c->nr[0] = c->nr[c->n - 2];
 	c->nr[1] = c->nr[c->n - 1];
 	c->n = 2;
+	return 0;
+}
+
+int chain_own(int dirfd, unsigned int nr, struct err *err)
+{
+	if (rewrite(dirfd, &nr, 1, err) < 0)
+		return err_context(err, "copying disk.%03u.cow", nr);
 	return 0;
 }

@@ -9,7 +9,9 @@
  * its VMM's memory; on disk a layer is sealed by the next flush, before
  * anything that lies on it is written.  So a layer that is not sealed has
  * nothing of worth above it: empty ones, or such as never came to the disk.
- * chain_settle() relies on that.
+ * chain_settle() relies on that.  Nor is such a layer sealed here while others
+ * have it: a copy's VMM may know of clusters in it that no flush has told the
+ * file of, and will; whoever had built on it without them would find them then.
  */
 #include "runner/chain.h"
 
@@ -284,8 +286,10 @@ int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err)
 	for (i = 0; i < c->n; i++) {
 		bool below = i + 1 < c->n || top->report.sealed || top->shared;
 
-		if (below && !layers[i].report.sealed &&
-		    seal(dirfd, c->nr[i], err) < 0)
+		if (!below || layers[i].report.sealed)
+			continue;
+		if ((layers[i].shared ? chain_own : seal)(dirfd, c->nr[i],
+							  err) < 0)
 			return -1;
 	}
 	if ((!top || top->report.sealed || top->shared) &&

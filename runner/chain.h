@@ -53,5 +53,7 @@ int chain_thaw(int dirfd, uint64_t size, unsigned int top, struct chain *c,
 /* Make one layer of all but the top one. Return: 0, or -1 with @err: then the
  * chain is as it was. */
 int chain_flatten(int dirfd, struct chain *c, struct err *err);
+/* Seal layer @nr, in a copy of this folder's own. Return: 0, or -1 with @err. */
+int chain_own(int dirfd, unsigned int nr, struct err *err);
 
 #endif

@@ -290,7 +290,7 @@ endif
 
 # runner/: a real podflared with VMMs that are played (tests/fake)
 if HAVE_CMOCKA
-runner_tests = test-runner test-runner-api test-runner-bad \
+runner_tests = test-chain test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
 	test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
@@ -310,6 +310,9 @@ runner_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(MD_CFLAGS)
 runner_extra = fake-vmm$(EXEEXT) podflared$(EXEEXT)
 runner_ldadd = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(MD_LIBS) \
 	$(CMOCKA_LIBS)
+test_chain_SOURCES = tests/unit/test-chain.c
+test_chain_CPPFLAGS = $(runner_cppflags)
+test_chain_LDADD = librunner.a libvmmdev.a $(runner_ldadd)
 test_runner_SOURCES = tests/unit/test-runner.c $(runner_host)
 test_runner_CPPFLAGS = $(runner_cppflags)
 test_runner_LDADD = $(runner_ldadd)
