@@ -10,6 +10,7 @@
 #include "runner/vmm/cowfile.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "runner/vmm/cowio.h"
@@ -19,6 +20,8 @@ void cow_layer_close(struct cow_layer *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	free(l->bitmap);
+	if (l->failed)
+		munmap(l->failed, sizeof(*l->failed));
 	*l = (struct cow_layer){ .fd = -1 };
 }
 
@@ -77,6 +80,12 @@ static int layer_load(struct cow_layer *l, struct err *err)
 {
 	if (cow_format_load(l->fd, &l->header, err) < 0)
 		return -1;
+	l->failed = mmap(NULL, sizeof(*l->failed), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (l->failed == MAP_FAILED) {
+		l->failed = NULL;
+		return err_sys(err, errno, "disk layer");
+	}
 	l->frozen = l->header.flags & COW_SEALED;
 	return bitmap_load(l, err);
 }

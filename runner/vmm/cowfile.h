@@ -19,6 +19,8 @@ struct cow_layer {
 	bool empty;		/* no bit is set */
 	bool frozen;		/* never written to again, sealed or not yet */
 	bool dirty;		/* written since the last flush */
+	int *failed;		/* errno of a failed flush of the file, told to
+				 * all processes that have it by a fork */
 	uint8_t bitmap_dirty[COW_BITMAP_PAGES_MAX / 8];	/* pages */
 };
 
@@ -28,7 +30,7 @@ struct cow_disk {
 	unsigned int nr;
 	struct cow_layer layers[COW_LAYERS_MAX];	/* the last is the top */
 	bool no_punch;		/* the host's files cannot have holes */
-	int broken;		/* errno of a failed flush: writes are refused */
+	int broken;		/* errno of a failed flush: all are refused */
 	/* Copy-up: the parts of a first and a last cluster that are kept. */
 	uint8_t head[COW_CLUSTER], tail[COW_CLUSTER];
 	struct iovec iov[DISK_IOV_MAX + 2];

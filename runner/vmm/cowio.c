@@ -161,11 +161,13 @@ static int bitmap_write(struct cow_layer *l)
 }
 
 /* After a failed fsync the kernel has dropped what it could not write: trying
- * again would "succeed". Nothing is written from then on. */
+ * again would "succeed", also in another process of a fork, which has the same
+ * open file. Nothing is written from then on. */
 static int sync_layer(struct cow_disk *c, const struct cow_layer *l)
 {
 	if (fdatasync(l->fd) < 0)
-		c->broken = errno;
+		__atomic_store_n(l->failed, errno, __ATOMIC_SEQ_CST);
+	c->broken = __atomic_load_n(l->failed, __ATOMIC_SEQ_CST);
 	return -c->broken;
 }
 

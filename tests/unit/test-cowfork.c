@@ -289,6 +289,28 @@ static void all_flush_at_once(void **state)
 	expect(&childs[3], ".....rrrr");
 }
 
+/* The kernel tells of a lost write once, whoever asks first. */
+static int child_hears_of_a_lost_write(struct cow_disk *c)
+{
+	*c->layers[c->nr - 2].failed = EIO;
+	return flush(c) != -EIO;
+}
+
+static void a_lost_write_is_told_to_all(void **state)
+{
+	struct disk_pair *p = *state;
+	int go;
+	pid_t pid;
+
+	before(p);
+	pid = split(p, child_hears_of_a_lost_write, &go);
+	let_go(pid, go);
+	assert_int_equal(flush(&p->parent), -EIO);
+	assert_int_equal(put(&p->parent, 1, 'p'), -EIO);
+	/* no layer says that it is whole */
+	assert_int_equal(p->parent.layers[0].header.flags & COW_SEALED, 0);
+}
+
 static void a_fork_that_fails_leaves_the_top_writable(void **state)
 {
 	struct disk_pair *p = *state;
@@ -311,6 +333,7 @@ int main(void)
 		TEST(a_child_that_is_killed_takes_nothing_along),
 		TEST(an_empty_top_is_not_shared),
 		TEST(all_flush_at_once),
+		TEST(a_lost_write_is_told_to_all),
 		TEST(a_fork_that_fails_leaves_the_top_writable),
 	};
 
