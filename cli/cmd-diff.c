@@ -166,10 +166,11 @@ static int compare(struct compare *x, struct cmd_ctx *ctx, struct err *err)
 	if (side_open(&x->left, &x->env, ctx->argv[0], err) < 0)
 		return -1;
 	if (two && side_open(&x->right, &x->env, ctx->argv[1], err) < 0) {
-		if (err && err->code == ERR_NOT_FOUND)
-			err_hint(err, "a path begins with a slash, or stands "
-				      "behind \"--\"");
-		return -1;
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		err->hint[0] = '\0';
+		return err_hint(err, "a path begins with a slash, or stands "
+				     "behind \"--\"");
 	}
 	if ((two ? list_two(x, err) : list_one(x, err)) < 0 ||
 	    diff_settle(&x->diff, x->a, x->b, &x->kin, err) < 0)

@@ -73,7 +73,7 @@ static int put_file(struct diff_texts *t, const struct diff_entry *e,
 	struct textdiff_reply r;
 
 	put_header(e, a, b);
-	if (a && b && !(e->what & (DIFF_CONTENT | DIFF_LINK)))
+	if (a && b && !(e->what & DIFF_CONTENT))
 		return 0;
 	if (diff_texts_compare(t, ca, cb, p->context, &r, err) < 0)
 		return -1;
@@ -124,7 +124,8 @@ static int put_entry(struct diff_texts *t, const struct diff_entry *e,
 		     struct err *err)
 {
 	const struct diff_content none = { 0 };
-	bool apart = e->what & DIFF_TYPE;
+	/* of a link that only changes, a patch does not tell that it is one */
+	bool apart = e->what & (DIFF_TYPE | DIFF_LINK);
 
 	if (diff_entry_implied(t->diff, e))
 		return 0;
@@ -135,7 +136,7 @@ static int put_entry(struct diff_texts *t, const struct diff_entry *e,
 			  e->b.mode ? &e->b : NULL);
 		return 0;
 	}
-	/* another type: one goes, one comes */
+	/* one goes, one comes */
 	if (!a->there)
 		put_other(e, &e->a, NULL);
 	else if (put_file(t, e, a, &none, err) < 0)

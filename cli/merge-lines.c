@@ -62,24 +62,6 @@ static bool too_large(const struct merge_item *it)
 	return false;
 }
 
-/* No text: the favoured side's, or a conflict. */
-static void no_lines(const struct merge *m, struct merge_item *it,
-		     enum merge_conflict kind)
-{
-	struct node n = it->next.node;
-
-	it->lines = false;
-	if (m->favor == TEXTDIFF_CONFLICTS) {
-		if (!it->conflict)
-			it->conflict = kind;
-		return;
-	}
-	it->next = m->favor == TEXTDIFF_THEIRS ? it->child : it->now;
-	it->next.node.mode = n.mode;
-	it->next.node.uid = n.uid;
-	it->next.node.gid = n.gid;
-}
-
 /* The contents that one sandbox has of the batch's items. */
 static int fetch_from(struct batch *b, const struct side *from,
 		      struct err *err)
@@ -195,6 +177,35 @@ static int take_text(struct merge *m, struct merge_item *it,
 	return spool_add(&m->spool, r->data, r->len, &it->next.text, err);
 }
 
+static bool equals(const struct textdiff_reply *r, const struct text *t)
+{
+	return r->len == t->len && !memcmp(r->data, t->data, t->len);
+}
+
+/* The content of one side; mode and owner are merged already. */
+static void take_side(struct merge_item *it, const struct version *v)
+{
+	struct node n = it->next.node;
+
+	it->lines = false;
+	it->next = *v;
+	it->next.node.mode = n.mode;
+	it->next.node.uid = n.uid;
+	it->next.node.gid = n.gid;
+}
+
+/* No text: the favoured side's, or a conflict. */
+static void no_lines(const struct merge *m, struct merge_item *it,
+		     enum merge_conflict kind)
+{
+	it->lines = false;
+	if (m->favor != TEXTDIFF_CONFLICTS)
+		take_side(it, m->favor == TEXTDIFF_THEIRS ? &it->child
+							  : &it->now);
+	else if (!it->conflict)
+		it->conflict = kind;
+}
+
 static int merge_one(struct merge *m, struct merge_item *it,
 		     struct textdiff *tool, const struct text *texts,
 		     struct err *err)
@@ -204,7 +215,11 @@ static int merge_one(struct merge *m, struct merge_item *it,
 
 	if (textdiff_ask(tool, TEXTDIFF_MERGE, m->favor, texts, &r, err) < 0)
 		return -1;
-	if (r.result == TEXTDIFF_OK)
+	if (r.result == TEXTDIFF_OK && equals(&r, &texts[OURS]))
+		take_side(it, &it->now);
+	else if (r.result == TEXTDIFF_OK && equals(&r, &texts[THEIRS]))
+		take_side(it, &it->child);
+	else if (r.result == TEXTDIFF_OK)
 		rc = take_text(m, it, &r, err);
 	else
 		no_lines(m, it, !has_ancestor(it) ? CONFLICT_ADD_ADD :
