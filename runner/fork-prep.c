@@ -112,8 +112,8 @@ void fork_prepare_source(struct fork *f)
 		err_set(&f->prep_err, ERR_LIMIT,
 			"sandbox %s: its disk has %u layers, one for each fork "
 			"so far, and cannot have more", src->name, f->chain.n);
-		err_hint(&f->prep_err, "podflare exec %s poweroff; with its "
-			 "next start the layers become one", src->name);
+		err_hint(&f->prep_err, "podflare freeze %s and podflare thaw %s "
+			 "make one of them", src->name, src->name);
 		return;
 	}
 	f->top_nr = chain_next(&f->chain);

@@ -29,6 +29,9 @@ struct forking {
 	struct request *rq;
 	struct fork *fork;	/* NULL once it is done */
 	struct sandbox *parent;	/* a reference */
+	struct sandbox_wait thaw;	/* of a frozen parent */
+	bool thawing;
+	unsigned int n;
 	struct copies copies;
 	unsigned int writing;	/* events, the parent's meta.json */
 	json_t *result;
@@ -65,14 +68,27 @@ static void answer(struct forking *k)
 	points_sweep(r);
 }
 
+static void give_up(struct forking *k, const struct err *err,
+		    json_t *console)
+{
+	k->rq->cancel = NULL;
+	request_fail(k->rq, err, json_incref(console));
+	sandbox_unref(k->parent);
+	free(k);
+}
+
 static void cancel(struct request *rq)
 {
 	struct forking *k = rq->state;
 
 	rq->cancel = NULL;
 	err_set(&k->err, ERR_CANCELLED, "the client went away");
-	if (k->fork)
+	if (k->thawing) {
+		life_use_cancel(k->parent, &k->thaw);
+		give_up(k, &k->err, NULL);
+	} else if (k->fork) {
 		fork_cancel(k->fork, &k->err);
+	}
 }
 
 static void written(void *arg, const struct err *err)
@@ -232,52 +248,72 @@ static int check_parent(struct runner *r, const struct sandbox *sb,
 	return places_check_space(&r->places, SPACE_MIN, err);
 }
 
-static struct forking *make(struct request *rq, struct err *err)
+/* The parent runs, as far as that could be helped. */
+static void begin(struct forking *k)
 {
-	struct sandbox *parent = sandbox_find(rq->runner,
-					      param_str(rq->params, "sandbox",
-							""), err);
-	struct forking *k;
-	uint64_t n = 1;
+	struct err err = ERR_INIT;
 
-	if (!parent || param_range(rq->params, "n", 1, FORK_MAX, &n, err) < 0 ||
-	    check_parent(rq->runner, parent, (unsigned int)n, err) < 0)
-		return NULL;
-	k = calloc(1, sizeof(*k));
-	if (!k) {
-		err_set(err, ERR_NO_MEMORY, "fork");
-		return NULL;
+	if (check_parent(k->parent->runner, k->parent, k->n, &err) < 0 ||
+	    copies_make(&k->copies, k->parent, k->rq->params, k->n,
+			&err) < 0) {
+		give_up(k, &err, NULL);
+		return;
 	}
-	if (copies_make(&k->copies, parent, rq->params, (unsigned int)n,
-			err) < 0) {
-		free(k);
-		return NULL;
-	}
-	k->fork = fork_new(parent, (unsigned int)n + 1, &ops, k, err);
+	k->fork = fork_new(k->parent, k->n + 1, &ops, k, &err);
 	if (!k->fork) {
 		copies_unregister(&k->copies);
 		copies_free(&k->copies);
-		free(k);
-		return NULL;
+		give_up(k, &err, NULL);
+		return;
 	}
-	k->rq = rq;
-	k->parent = sandbox_ref(parent);
-	return k;
+	fork_add(k->fork, k->copies.point, true);
+	for (unsigned int i = 0; i < k->copies.n; i++)
+		fork_add(k->fork, k->copies.children[i], false);
+	fork_start(k->fork);
+}
+
+static void thawed(struct sandbox_wait *w, const struct err *err,
+		   json_t *console)
+{
+	struct forking *k = container_of(w, struct forking, thaw);
+
+	k->thawing = false;
+	if (err)
+		give_up(k, err, console);
+	else
+		begin(k);
 }
 
 void method_sandbox_fork(struct request *rq)
 {
 	struct err err = ERR_INIT;
-	struct forking *k = make(rq, &err);
+	struct sandbox *parent = sandbox_find(rq->runner,
+					      param_str(rq->params, "sandbox",
+							""), &err);
+	struct forking *k = NULL;
+	uint64_t n = 1;
 
+	if (parent &&
+	    param_range(rq->params, "n", 1, FORK_MAX, &n, &err) == 0) {
+		k = calloc(1, sizeof(*k));
+		if (!k)
+			err_set(&err, ERR_NO_MEMORY, "fork");
+	}
 	if (!k) {
 		request_fail(rq, &err, NULL);
 		return;
 	}
+	k->rq = rq;
+	k->n = (unsigned int)n;
+	k->parent = sandbox_ref(parent);
 	rq->state = k;
 	rq->cancel = cancel;
-	fork_add(k->fork, k->copies.point, true);
-	for (unsigned int i = 0; i < k->copies.n; i++)
-		fork_add(k->fork, k->copies.children[i], false);
-	fork_start(k->fork);
+	if (parent->state != SB_FROZEN && parent->state != SB_THAWING) {
+		begin(k);
+		return;
+	}
+	request_progress(rq, "thaw", "thawing the sandbox", -1);
+	k->thawing = true;
+	k->thaw.cb = thawed;
+	life_use(parent, &k->thaw);
 }

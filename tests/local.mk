@@ -298,6 +298,12 @@ runner_tests = test-chain test-runner test-runner-api test-runner-bad \
 	test-runner-snapshot
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
+check_PROGRAMS += test-chain-files
+TESTS += test-chain-files
+test_chain_files_SOURCES = tests/unit/test-chain-files.c
+test_chain_files_CPPFLAGS = $(unit_cppflags)
+test_chain_files_LDADD = librunner.a libvqdriver.a libvmmdev.a libcommon.a \
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) -lpthread
 EXTRA_PROGRAMS += fake-vmm
 fake_vmm_SOURCES = tests/fake/fake-vmm.c tests/fake/fake-agent.c \
 	tests/fake/fake-agent.h tests/fake/fake-fork.c \
