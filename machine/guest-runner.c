@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "machine/guest.h"
 
 #define ANSWER_MS 2000
+#define SHUTDOWN_S 240		/* the runner gives itself 180 (BOOT_TIMEOUT) */
 #define BOOT_TIMEOUT "300"	/* s; a sandbox boots 30 times slower here */
 
 void guest_environment(uid_t uid)
@@ -110,6 +112,10 @@ static int await_reply(FILE *f, json_int_t id, struct err *err)
 		}
 		json_decref(reply);
 	}
+	if (ferror(f) && errno == EAGAIN) {
+		err_set(err, ERR_TIMEOUT, "the runner does not answer");
+		return err_hint(err, "podflare machine stop --force");
+	}
 	return err_set(err, ERR_UNAVAILABLE, "the runner hung up");
 }
 
@@ -129,9 +135,11 @@ static int shut_runner_down(struct err *err)
 	CLEANUP_BUF struct buf b = BUF_INIT;
 	CLEANUP_FILE FILE *f = NULL;
 	int sock = dial_runner(NULL, true, err);
+	const struct timeval tv = { .tv_sec = SHUTDOWN_S };
 
 	if (sock < 0)
 		return -1;
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	f = fdopen(sock, "r");
 	if (!f)
 		return err_sys(err, errno, "runner");

@@ -161,6 +161,8 @@ static void stop_input(struct host *h)
 	if (!rx->len || rx->data[0] != 'o') {
 		log_warn("the machine did not power off");
 		h->stopping = false;
+	} else {
+		loop_timer_set(&h->loop, &h->stop_timer, HOST_STOP_MS);
 	}
 	h->stop_chan = NULL;
 }

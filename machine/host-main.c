@@ -30,7 +30,6 @@
 #include "machine/relay.h"
 
 #define BOOT_MS 180000		/* a slow host boots in 10 s */
-#define STOP_MS 60000		/* after SIGTERM */
 #define ENDED "ended"		/* file: why, when it was not asked for */
 
 static void tell(struct host *h, const char *text)
@@ -147,7 +146,7 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 	if (!h->port.mux.up)
 		proc_signal(h->pidfd, SIGKILL);
 	host_power_off(h);
-	loop_timer_set(&h->loop, &h->stop_timer, STOP_MS);
+	loop_timer_set(&h->loop, &h->stop_timer, HOST_STOP_MS);
 }
 
 static void on_stop_late(struct loop_timer *t)

@@ -19,6 +19,7 @@
 #define HOST_CONSOLE_SOCKET "console.sock"
 #define HOST_QMP_SOCKET "qmp.sock"
 #define HOST_LOCK "lock"		/* held by the supervisor */
+#define HOST_STOP_MS 60000	/* to power off, once it is on its way */
 #define HOST_LOG_MAX (256 * 1024)	/* bytes kept of each log, twice */
 
 struct host_options {

@@ -198,6 +198,8 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 	if (own)
 		unlinkat(r->places.runtime_fd, RUNNER_SOCKET, 0);
 	server_free(r->server, DRAIN_MS);
+	if (r->stuck)	/* nor would this; the next one clears up */
+		return;
 	while (is_undoing(r) && now_ns() < end)
 		if (loop_once(&r->loop, 100) < 0)
 			break;

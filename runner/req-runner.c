@@ -66,13 +66,18 @@ void method_runner_stop(struct request *rq)
 	loop_stop(&r->loop);	/* the reply is sent on the way out */
 }
 
-/* Waits until every sandbox has stopped. */
+/* Waits until every sandbox has stopped, but not for ever: whoever asked may be
+ * about to cut the power. */
 struct shutdown {
-	struct request *rq;
+	struct request *rq;	/* NULL: it is answered */
 	struct runner *runner;
 	unsigned int left;
 	struct work_job synced;
+	struct loop_timer deadline;
 };
+
+/* On top of what a guest has to power off: its VMM's quit and kill. */
+#define SHUTDOWN_MORE_MS 30000
 
 static void shutdown_run(struct work_job *j)
 {
@@ -84,8 +89,35 @@ static void shutdown_done(struct work_job *j)
 	struct shutdown *s = container_of(j, struct shutdown, synced);
 	struct runner *r = s->runner;
 
-	request_done(s->rq, NULL);
+	loop_timer_cancel(&r->loop, &s->deadline);
+	if (s->rq)
+		request_done(s->rq, NULL);
 	free(s);
+	loop_stop(&r->loop);
+}
+
+static void log_left(const struct sandbox *sb)
+{
+	if (sb->vm || sb->state == SB_REMOVING)
+		log_error("sandbox %s (%s): %s still, in the middle of "
+			  "something that does not end", sb->id, sb->name,
+			  sandbox_state_name(sb->state));
+}
+
+static void shutdown_late(struct loop_timer *t)
+{
+	struct shutdown *s = container_of(t, struct shutdown, deadline);
+	struct runner *r = s->runner;
+	struct sandbox *sb;
+
+	log_error("shutting down takes too long: ending without");
+	TAILQ_FOREACH(sb, &r->sandboxes, link)
+		log_left(sb);
+	TAILQ_FOREACH(sb, &r->hidden, link)
+		log_left(sb);
+	request_done(s->rq, NULL);
+	s->rq = NULL;
+	r->stuck = true;
 	loop_stop(&r->loop);
 }
 
@@ -119,6 +151,9 @@ void method_runner_shutdown(struct request *rq)
 	s->rq = rq;
 	s->runner = r;
 	s->left = 1;
+	s->deadline.cb = shutdown_late;
+	loop_timer_set(&r->loop, &s->deadline,
+		       2 * r->agent_timeout_ms + SHUTDOWN_MORE_MS);
 	for (sb = TAILQ_FIRST(&r->sandboxes); sb; sb = next) {
 		next = TAILQ_NEXT(sb, link);
 		s->left++;

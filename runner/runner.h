@@ -61,6 +61,7 @@ struct runner {
 	unsigned int boot_timeout_ms;
 	unsigned int agent_timeout_ms;	/* one short call to a guest */
 	bool ending;	/* shutdown or stop: nothing new is begun */
+	bool stuck;	/* a shutdown did not come to its end */
 };
 
 #endif
