@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -124,6 +125,9 @@ static void set_up_process(void)
 {
 	struct rlimit rl;
 
+	/* forked VMMs whose parent has ended: not every container's init reaps;
+	 * vmproc.c does */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	umask(077);
 	if (chdir("/") < 0)
 		log_warn("/: %s", strerror(errno));

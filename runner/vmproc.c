@@ -53,8 +53,11 @@ static void release(struct vmproc *vm)
 	if (vm->ctl)
 		vmctl_free(vm->ctl);
 	loop_del(&vm->runner->loop, &vm->exit);
-	if (fd >= 0)
+	if (fd >= 0) {
+		/* ours, if whoever had forked it is gone */
+		waitid(P_PIDFD, (id_t)fd, NULL, WEXITED | WNOHANG);
 		close(fd);
+	}
 	if (vm->dirfd >= 0)
 		close(vm->dirfd);
 	free(vm);

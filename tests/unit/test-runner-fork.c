@@ -192,6 +192,39 @@ static void only_a_running_sandbox_is_forked(void **state)
 	assert_nothing_left();
 }
 
+/* Return: field 4 of its stat, 0: it is gone. */
+static int parent_of(int pid)
+{
+	char path[64];
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*d (%*[^)]) %*c %d", &parent) != 1)
+		parent = 0;
+	fclose(f);
+	return parent;
+}
+
+/* An init that does not reap is common in containers. */
+static void a_copy_whose_parent_is_gone_is_reaped(void **state)
+{
+	int pid;
+
+	create("a", 170);
+	fork_drop("a", 1);
+	pid = atoi(sandbox_text("a-1", "pid"));
+	rm("a");
+	while (parent_of(pid) != host_runner)
+		poll(NULL, 0, 5);
+	rm("a-1");
+	assert_int_equal(parent_of(pid), 0);
+	assert_nothing_left();
+}
+
 static void twenty_levels(void **state)
 {
 	char name[64] = "a", next[64];
@@ -274,6 +307,7 @@ int main(void)
 		cmocka_unit_test(names_are_as_asked_or_follow_from_the_parents),
 		cmocka_unit_test(a_bad_number_is_refused),
 		cmocka_unit_test(only_a_running_sandbox_is_forked),
+		cmocka_unit_test(a_copy_whose_parent_is_gone_is_reaped),
 		cmocka_unit_test(twenty_levels),
 		cmocka_unit_test(a_hundred_copies),
 		cmocka_unit_test(forks_of_one_sandbox_take_turns),
