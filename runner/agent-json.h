@@ -11,6 +11,12 @@
 #include "common/err.h"
 
 /* What an EXEC takes from the image and the sandbox. */
+enum hello_kind {
+	HELLO_SAME,	/* the machine that it was before */
+	HELLO_COPY,	/* another machine than the one that it was a copy of */
+	HELLO_VIEW,	/* a copy to look at: what ran stays stopped */
+};
+
 struct exec_defaults {
 	const json_t *image_env, *sandbox_env;	/* objects of texts */
 	const char *user, *workdir;	/* the image's, "" for none */
@@ -20,9 +26,8 @@ struct exec_defaults {
 int agent_check_env(const json_t *env, struct err *err);
 
 /* The payloads; @out is empty before. Return: 0, or -1 with @err. */
-/* @copy: the guest is another machine than the one that it was a copy of. */
-int agent_put_hello(struct buf *out, const char *hostname, bool copy,
-		    struct err *err);
+int agent_put_hello(struct buf *out, const char *hostname,
+		    enum hello_kind kind, struct err *err);
 int agent_put_exec(struct buf *out, const json_t *params,
 		   const struct exec_defaults *def, struct err *err);
 int agent_put_session(struct buf *out, int64_t session, struct err *err);

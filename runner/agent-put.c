@@ -45,8 +45,8 @@ static int put_text(struct buf *out, uint16_t tag, const char *s)
 	return s && *s ? tlv_put_str(out, tag, s) : 0;
 }
 
-int agent_put_hello(struct buf *out, const char *hostname, bool copy,
-		    struct err *err)
+int agent_put_hello(struct buf *out, const char *hostname,
+		    enum hello_kind kind, struct err *err)
 {
 	uint8_t entropy[ENTROPY];
 	struct timespec ts;
@@ -62,7 +62,8 @@ int agent_put_hello(struct buf *out, const char *hostname, bool copy,
 			 (uint64_t)ts.tv_nsec) |
 	     tlv_put_str(out, AGENT_T_HOSTNAME, hostname) |
 	     tlv_put_str(out, AGENT_T_VERSION, PACKAGE_VERSION) |
-	     put_flag(out, AGENT_T_COPY, copy);
+	     put_flag(out, AGENT_T_COPY, kind == HELLO_COPY) |
+	     put_flag(out, AGENT_T_FROZEN, kind == HELLO_VIEW);
 	explicit_bzero(entropy, sizeof(entropy));
 	return rc < 0 ? err_set(err, ERR_NO_MEMORY, "hello") : 0;
 }

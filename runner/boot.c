@@ -143,8 +143,8 @@ void boot_say_hello(struct boot *b)
 	struct err err = ERR_INIT;
 
 	boot_step(b, "agent", "setting clock and entropy");
-	if (agent_put_hello(&payload, b->sb->name, b->plan.how == BOOT_COPY,
-			    &err) == 0)
+	if (agent_put_hello(&payload, b->sb->name, b->plan.how == BOOT_COPY ?
+			    HELLO_COPY : HELLO_SAME, &err) == 0)
 		b->hello = agent_call(&r->loop, vmproc_ctl(b->sb->vm),
 				      AGENT_HELLO, &payload,
 				      r->boot_timeout_ms, hello_done, b, &err);

@@ -173,7 +173,8 @@ static int greet(struct fork_slot *s, struct err *err)
 	struct runner *r = s->sb->runner;
 	CLEANUP_BUF struct buf payload = BUF_INIT;
 
-	if (agent_put_hello(&payload, s->sb->name, true, err) < 0)
+	if (agent_put_hello(&payload, s->sb->name, s->sb->kind == SB_VIEW ?
+			    HELLO_VIEW : HELLO_COPY, err) < 0)
 		return -1;
 	s->hello = agent_call(&r->loop, vmproc_ctl(s->sb->vm), AGENT_HELLO,
 			      &payload,

@@ -137,7 +137,7 @@ static void tell_guest(struct sandbox *sb)
 	if (sb->state != SB_RUNNING || !sb->vm)
 		return;
 	sandbox_ref(sb);
-	if (agent_put_hello(&payload, sb->name, false, &err) == 0 &&
+	if (agent_put_hello(&payload, sb->name, HELLO_SAME, &err) == 0 &&
 	    agent_call(&r->loop, vmproc_ctl(sb->vm), AGENT_HELLO, &payload,
 		       r->agent_timeout_ms, greeted, sb, &err))
 		return;

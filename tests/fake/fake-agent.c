@@ -242,8 +242,9 @@ static void hello(int fd, const struct frame *f)
 			tlv_str(&t, hostname, sizeof(hostname));
 		if (t.tag == AGENT_T_ENTROPY && t.len == 64)
 			entropy = true;
-		if (t.tag == AGENT_T_COPY)
-			copy = tlv_u32(&t) == 1;
+		/* a view is a copy, too */
+		if (t.tag == AGENT_T_COPY || t.tag == AGENT_T_FROZEN)
+			copy |= tlv_u32(&t) == 1;
 	}
 	if (vmm.restored) {
 		/* it cannot know which one it is */
