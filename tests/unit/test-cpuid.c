@@ -52,6 +52,8 @@ static void make(struct cpuid_set *s, uint32_t vendor, uint32_t max)
 		add(s, 0x8000001d, i)->eax = caches[i] | 0xfffu << 14;
 	}
 	add(s, 0xd, 0);
+	add(s, 0xd, 1);
+	add(s, 0xd, 11);
 	add(s, 0xd, 17);
 	add(s, 0xd, 18);
 }
@@ -142,6 +144,10 @@ static void what_a_sandbox_must_not_have_is_gone(void **state)
 	assert_int_equal(find(&s, 0xd, 0)->eax & (3u << 17), 0);
 	assert_int_equal(find(&s, 0xd, 17)->eax, 0);
 	assert_int_equal(find(&s, 6, 0)->eax, 4);
+	assert_false(find(&s, 7, 0)->ecx & 1u << 7);	/* shadow stacks */
+	assert_false(find(&s, 7, 0)->edx & 1u << 20);
+	assert_int_equal(find(&s, 0xd, 1)->ecx & (3u << 11), 0);
+	assert_int_equal(find(&s, 0xd, 11)->eax, 0);
 }
 
 static void asynchronous_page_faults_are_not_offered(void **state)

@@ -108,6 +108,10 @@ static void fix_extended_features(struct kvm_cpuid_entry2 *e)
 	e->ebx &= ~BIT(14);			/* MPX: gone from Linux */
 	e->ebx &= ~BIT(25);			/* processor trace */
 	e->ecx &= ~BIT(30);			/* SGX launch control */
+	/* CET, from Linux 6.18 on: the shadow stack's pointer is in no struct
+	 * and no MSR that a copy could be made from */
+	e->ecx &= ~BIT(7);			/* shadow stacks */
+	e->edx &= ~BIT(20);			/* branch tracking */
 	e->edx &= ~BIT(19);			/* arch LBR */
 	e->edx &= ~(BIT(22) | BIT(24) | BIT(25));	/* AMX */
 }
@@ -155,7 +159,10 @@ static void fix_entry(struct kvm_cpuid_entry2 *e,
 	case 0xd:
 		if (e->index == 0)
 			e->eax &= ~(BIT(17) | BIT(18));	/* AMX */
-		else if (e->index == 17 || e->index == 18)
+		else if (e->index == 1)
+			e->ecx &= ~(BIT(11) | BIT(12));	/* CET */
+		else if (e->index == 11 || e->index == 12 ||
+			 e->index == 17 || e->index == 18)
 			e->eax = e->ebx = e->ecx = e->edx = 0;
 		break;
 	case 0x40000001:

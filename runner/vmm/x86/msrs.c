@@ -8,7 +8,9 @@
  * for reasons of history not the MTRRs; some that are listed cannot be read on
  * this very CPU.  So the list is tried once, on a vCPU, and what can be read is
  * what is saved.  A register that cannot be written, being read-only, is right
- * if the new vCPU has the same value anyway.
+ * if the new vCPU has the same value anyway.  Hyper-V's are left alone: our guest
+ * has no such host, some of them are clocks, and KVM makes what is behind them
+ * when they are first touched.
  */
 #include "runner/vmm/x86/msrs.h"
 
@@ -26,6 +28,9 @@ struct one_msr {
 	uint32_t n, pad;
 	struct kvm_msr_entry e;
 };
+
+#define HYPERV_FIRST 0x40000000u	/* include/hyperv/hvgdk.h: HV_X64_MSR_* */
+#define HYPERV_LAST 0x400001ffu
 
 /* SDM 4, table 2-2: MTRRs and what Linux sets up in them. */
 static const struct {
@@ -70,6 +75,7 @@ static void try_one(struct msr_list *l, int fd, uint32_t index)
 	uint64_t value;
 
 	if (index == MSR_TSC || listed(l, index) || l->n == MSRS_MAX ||
+	    (index >= HYPERV_FIRST && index <= HYPERV_LAST) ||
 	    !get_one(fd, index, &value))
 		return;
 	if (index == MSR_TSC_DEADLINE)
