@@ -122,13 +122,15 @@ static int rename_console(struct err *err)
 	return 0;
 }
 
-static int spawn(struct host *h, const struct args *a, struct err *err)
+static int spawn(struct host *h, const struct args *a, int lock,
+		 struct err *err)
 {
 	CLEANUP_FREE char *log = host_log_path("qemu.log", err);
 	CLEANUP_FD int fd = -1;
 	char cwd[64];
-	struct proc_spawn s = { .argv = a->v, .cwd = cwd, .nfds = 3,
-				.fds = { -1, -1, -1 }, .new_session = true };
+	struct proc_spawn s = { .argv = a->v, .cwd = cwd, .nfds = 4,
+				.fds = { -1, -1, -1, lock },
+				.new_session = true };
 
 	if (!log)
 		return -1;
@@ -182,12 +184,15 @@ int host_qemu_start(struct host *h, struct err *err)
 	CLEANUP_INPUTS struct inputs *in = qemu ? inputs_find(err) : NULL;
 	CLEANUP_FREE char *initramfs = NULL;
 	CLEANUP_FREE char *disk = NULL;
+	CLEANUP_FD int lock = -1;
 	struct args a = { .n = 0 };
 
 	if (!in || host_memory(h->opts.memory, &h->state.memory, err) < 0)
 		return -1;
 	host_progress(h, "preparing the emulated machine");
-	disk = host_disk(err);
+	end_orphan(h->dirfd);
+	lock = host_disk_lock(err);
+	disk = lock >= 0 ? host_disk(err) : NULL;
 	initramfs = disk ? initramfs_make(in, err) : NULL;
 	if (!initramfs)
 		return -1;
@@ -198,11 +203,10 @@ int host_qemu_start(struct host *h, struct err *err)
 		 PACKAGE_VERSION);
 	if (build_args(&a, h, qemu, in->kernel, initramfs, disk, err) < 0)
 		return -1;
-	end_orphan(h->dirfd);
 	unlinkat(h->dirfd, HOST_MUX_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_CONSOLE_SOCKET, 0);
 	unlinkat(h->dirfd, HOST_QMP_SOCKET, 0);
-	if (spawn(h, &a, err) < 0)
+	if (spawn(h, &a, lock, err) < 0)
 		return -1;
 	h->state.start_time = proc_start_time(h->state.pid);
 	if (host_state_save(&h->state, h->dirfd, err) < 0) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #define MEMORY_MAX (6 * GIB)
 #define OVERHEAD (512 * MIB)	/* QEMU's own: translated code, buffers */
 #define DISK_SIZE "64G"
+#define LOCK_MS 3000
 
 /* A value of /proc/meminfo in bytes, 0 when it is not there. */
 static uint64_t meminfo(const char *text, const char *name)
@@ -130,6 +132,48 @@ char *host_disk(struct err *err)
 		return NULL;
 	}
 	return steal_ptr(&path);
+}
+
+static int refuse_second(const char *path, int fd, struct err *err)
+{
+	char line[PATH_MAX] = "";
+
+	if (pread(fd, line, sizeof(line) - 1, 0) < 0)
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	err_set(err, ERR_BUSY, "another emulated machine uses the disk of %s",
+		path);
+	return err_hint(err, "its sockets are in %.300s: set XDG_RUNTIME_DIR "
+			"as it was set there", line);
+}
+
+int host_disk_lock(struct err *err)
+{
+	CLEANUP_FREE char *dir = path_place(PATH_DATA, "machine", true, err);
+	CLEANUP_FREE char *runtime = dir ? path_place(PATH_RUNTIME, "machine",
+						      false, err) : NULL;
+	CLEANUP_FREE char *path = NULL;
+	CLEANUP_FD int fd = -1;
+
+	if (!runtime)
+		return -1;
+	if (asprintf(&path, "%s/" HOST_LOCK, dir) < 0)
+		return err_sys(err, ENOMEM, "disk");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(err, errno, "%s", path);
+	/* a QEMU that was killed may take a moment to end */
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += 20) {
+		if (errno != EWOULDBLOCK)
+			return err_sys(err, errno, "%s", path);
+		if (ms >= LOCK_MS)
+			return refuse_second(path, fd, err);
+		usleep(20000);
+	}
+	/* for the error of the next one, which can do without */
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%s\n", runtime) < 0)
+		log_debug("%s: %s", path, strerror(errno));
+	return steal_fd(&fd);
 }
 
 char *host_log_path(const char *name, struct err *err)

@@ -73,6 +73,9 @@ int host_state_save(const struct host_state *st, int dirfd, struct err *err);
 int host_memory(uint64_t want, uint64_t *bytes, struct err *err);
 /* The disk image, made if there is none. Return: malloc'ed path, or NULL. */
 char *host_disk(struct err *err);
+/* The lock on the disk image: held as long as the descriptor is open anywhere, so
+ * QEMU inherits it. Return: fd, or -1 with @err (ERR_BUSY). */
+int host_disk_lock(struct err *err);
 /* Start QEMU and fill in h->state, h->pidfd. Return: 0, or -1 with @err. */
 int host_qemu_start(struct host *h, struct err *err);
 /* One of QEMU's sockets in the runtime folder, once QEMU listens there: it

@@ -37,6 +37,16 @@ need_machine() {
 	[ "$(stat -c %a "$XDG_RUNTIME_DIR/podflare")" = 700 ]
 }
 
+@test "a second machine on the same disk is refused" {
+	need_machine
+	mkdir -m 700 run
+	run --separate-stderr -1 env XDG_RUNTIME_DIR="$PWD/run" \
+		timeout 60 podflare machine start
+	error_says 'another emulated machine uses the disk'
+	hint_says "$XDG_RUNTIME_DIR/podflare/machine"
+	podflare machine shell -- true
+}
+
 @test "stop loses nothing that was acknowledged" {
 	need_machine
 	create stop1
