@@ -127,6 +127,7 @@ void clone_child(struct vmm *v, const struct clone_plan *p)
 	unsigned int index = 0;
 	struct err err = ERR_INIT;
 
+	exitrec_watch_crash(-1);	/* the record is the parent's */
 	for (unsigned int i = 1; i < p->f->n && index == 0; i++) {
 		pid_t pid = fork();
 

@@ -59,7 +59,7 @@ int vm_get(struct vm *vm, int kvm_fd, const struct statefile *f,
 	    chips_get(&vm->chips, f, err) < 0)
 		return -1;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		if (cpustate_get(&vm->cpus[i], i, f, err) < 0)
+		if (cpustate_get(&vm->cpus[i], &vm->caps, i, f, err) < 0)
 			return -1;
 	return 0;
 }

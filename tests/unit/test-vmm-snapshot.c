@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crc32.h"
 #include "runner/vmm/kvm.h"
 #include "runner/vmm/statefile.h"
 
@@ -234,6 +235,77 @@ static void damage_is_found(void **state)
 	expect_refused(s, "state: not a machine's state");
 }
 
+/* Change the section, with right checksums. @param off counted from its data,
+ * taken modulo its length */
+static void lie(int fd, unsigned int nr, uint64_t off, uint8_t value)
+{
+	static uint8_t file[STATEFILE_MAX];
+	struct statefile_header *h = (void *)file;
+	ssize_t len = pread(fd, file, sizeof(file), 0);
+	struct statefile_section *sec = (void *)(h + 1);
+
+	assert_true(len > 0);
+	for (nr %= h->sections; nr > 0; nr--)
+		sec = (void *)((uint8_t *)(sec + 1) +
+			       ALIGN_UP((size_t)sec->length, 8));
+	if (sec->length == 0)
+		return;
+	((uint8_t *)(sec + 1))[off % sec->length] = value;
+	sec->crc = crc32_of(sec + 1, sec->length);
+	assert_int_equal(pwrite(fd, file, (size_t)len, 0), len);
+}
+
+static uint32_t random_of(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(*seed >> 33);
+}
+
+/* Any state at all: it is refused, or a guest runs that is none, and the VMM
+ * goes on serving. */
+static void lies_are_survived(void **state)
+{
+	static const uint8_t bytes[] = { 0, 1, 0x7f, 0x80, 0xff };
+	struct saved *s = *state;
+	struct ctl_exit end;
+	unsigned int accepted = 0;
+	uint64_t seed = 11;
+	int rc;
+
+	boot(s);
+	assert_int_equal(save(s, s->state, s->memory, -1), 0);
+	for (unsigned int i = 0; i < 150; i++) {
+		int st = vmm_rig_file(s->r, "lie");
+		uint8_t copy[64 * KIB];
+		ssize_t n;
+
+		for (off_t at = 0; (n = pread(s->state, copy, sizeof(copy),
+					      at)) > 0; at += n)
+			assert_int_equal(pwrite(st, copy, (size_t)n, at), n);
+		for (unsigned int k = 0; k < 1 + i % 3; k++) {
+			uint64_t r = random_of(&seed);
+
+			lie(st, i + k, i % 2 ? r % 64 : r,
+			    bytes[(r >> 8) % ARRAY_SIZE(bytes)]);
+		}
+		rc = restore(s, st, s->memory, -1);
+		assert_int_not_equal(rc, -1);
+		if (rc == 0) {
+			accepted++;
+			vmm_rig_request(s->r, CTL_RESUME);
+			vmm_rig_request(s->r, CTL_PAUSE);
+			/* -1: the guest has ended, which is its right */
+			vmm_rig_request(s->r, CTL_STATUS);
+		}
+		if (pread(s->r->record, &end, sizeof(end), 0) > 0)
+			assert_int_not_equal(end.reason, CTL_EXIT_BUG);
+		assert_int_equal(ftruncate(st, 0), 0);
+		close(st);
+		unlinkat(s->r->dirfd, "lie", 0);
+	}
+	assert_true(accepted > 10);
+}
+
 static void a_running_guest_is_not_saved(void **state)
 {
 	struct saved *s = *state;
@@ -266,6 +338,7 @@ int main(void)
 		TEST(again_and_again),
 		TEST(only_what_differs_is_written),
 		TEST(damage_is_found),
+		TEST(lies_are_survived),
 		TEST(a_running_guest_is_not_saved),
 		TEST(a_failed_save_changes_nothing),
 	};

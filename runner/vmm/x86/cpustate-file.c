@@ -33,8 +33,9 @@ void cpustate_put(const struct cpustate *s, const struct cpustate_caps *caps,
 		      "cpu%u.msrs", id);
 }
 
-static int get_sized(struct cpustate *s, unsigned int id,
-		     const struct statefile *f, struct err *err)
+static int get_sized(struct cpustate *s, const struct cpustate_caps *caps,
+		     unsigned int id, const struct statefile *f,
+		     struct err *err)
 {
 	size_t xsave, msrs;
 	const void *x = statefile_find(f, &xsave, "cpu%u.xsave", id);
@@ -46,11 +47,17 @@ static int get_sized(struct cpustate *s, unsigned int id,
 	memcpy(s->xsave, x, xsave);
 	memcpy(s->msrs.e, m, msrs);
 	s->msrs.n = (uint32_t)(msrs / sizeof(s->msrs.e[0]));
+	/* the host may write to more than a guest may */
+	for (uint32_t i = 0; i < s->msrs.n; i++)
+		if (!msrs_listed(&caps->msrs, s->msrs.e[i].index))
+			return err_set(err, ERR_KVM, "state: vCPU %u has an "
+				       "MSR 0x%x that this host has not", id,
+				       s->msrs.e[i].index);
 	return 0;
 }
 
-int cpustate_get(struct cpustate *s, unsigned int id,
-		 const struct statefile *f, struct err *err)
+int cpustate_get(struct cpustate *s, const struct cpustate_caps *caps,
+		 unsigned int id, const struct statefile *f, struct err *err)
 {
 	struct tsc_section tsc;
 
@@ -74,5 +81,5 @@ int cpustate_get(struct cpustate *s, unsigned int id,
 	s->msrs.tsc_deadline = tsc.deadline;
 	if (s->xcrs.nr_xcrs > KVM_MAX_XCRS)
 		return err_set(err, ERR_IO, "state: vCPU %u is damaged", id);
-	return get_sized(s, id, f, err);
+	return get_sized(s, caps, id, f, err);
 }

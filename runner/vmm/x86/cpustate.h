@@ -58,7 +58,7 @@ void cpustate_put(const struct cpustate *s, const struct cpustate_caps *caps,
 		  unsigned int id, struct statefile_writer *w);
 /* Get it back. Without an offset to the TSC: that of another boot of the host
  * says nothing. Return: 0, or -1 with @err. */
-int cpustate_get(struct cpustate *s, unsigned int id,
-		 const struct statefile *f, struct err *err);
+int cpustate_get(struct cpustate *s, const struct cpustate_caps *caps,
+		 unsigned int id, const struct statefile *f, struct err *err);
 
 #endif

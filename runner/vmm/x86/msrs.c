@@ -62,7 +62,7 @@ int msrs_set_one(int fd, uint32_t index, uint64_t value, struct err *err)
 	return 0;
 }
 
-static bool listed(const struct msr_list *l, uint32_t index)
+bool msrs_listed(const struct msr_list *l, uint32_t index)
 {
 	for (uint32_t i = 0; i < l->n; i++)
 		if (l->index[i] == index)
@@ -74,7 +74,7 @@ static void try_one(struct msr_list *l, int fd, uint32_t index)
 {
 	uint64_t value;
 
-	if (index == MSR_TSC || listed(l, index) || l->n == MSRS_MAX ||
+	if (index == MSR_TSC || msrs_listed(l, index) || l->n == MSRS_MAX ||
 	    (index >= HYPERV_FIRST && index <= HYPERV_LAST) ||
 	    !get_one(fd, index, &value))
 		return;

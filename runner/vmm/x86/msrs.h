@@ -31,6 +31,7 @@ struct msr_set {
 
 /* @param kvm_fd /dev/kvm, @vcpu_fd any vCPU. Return: 0, or -1 with @err. */
 int msrs_probe(struct msr_list *l, int kvm_fd, int vcpu_fd, struct err *err);
+bool msrs_listed(const struct msr_list *l, uint32_t index);
 int msrs_save(struct msr_set *s, const struct msr_list *l, int vcpu_fd,
 	      struct err *err);
 int msrs_restore(const struct msr_set *s, const struct msr_list *l, int vcpu_fd,
