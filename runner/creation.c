@@ -167,7 +167,9 @@ static void made(void *arg, struct sandbox *t, const char *how, json_t *steps,
 
 	c->wait = NULL;
 	if (err && !c->sb->runner->cold) {
-		end(c, err, console);
+		e = *err;
+		err_context(&e, "sandbox %s", c->sb->name);
+		end(c, &e, console);
 		return;
 	}
 	json_decref(console);

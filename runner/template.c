@@ -91,6 +91,17 @@ static void removed(void *arg, const struct err *err)
 		log_error("%s", err->msg);
 }
 
+/* Nobody knows the hidden machine: whoever waits names his own sandbox. */
+static void drop_name(const struct sandbox *machine, struct err *e)
+{
+	char prefix[PODFLARE_NAME_MAX + 16];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "sandbox %s: ",
+				    machine->name);
+
+	if (strncmp(e->msg, prefix, n) == 0)
+		memmove(e->msg, e->msg + n, strlen(e->msg + n) + 1);
+}
+
 /* Tell all, take everything down but a template that is ready. @console: the
  * callee's. */
 static void finish(struct template_job *job, const struct err *err,
@@ -100,6 +111,13 @@ static void finish(struct template_job *job, const struct err *err,
 	json_t *steps = json_incref(job->machine->steps);
 	const char *how = job->filed ? "template file" : "zygote";
 	struct template_wait *w;
+	struct err e = ERR_INIT;
+
+	if (err) {
+		e = *err;
+		drop_name(job->machine, &e);
+		err = &e;
+	}
 
 	LIST_REMOVE(job, link);
 	if (!job->filed)

@@ -47,6 +47,8 @@ static void test_guest_panics(void **state)
 	const char *console = json_string_value(
 		json_object_get(json_object_get(e, "data"), "console"));
 
+	/* also when it was a template's boot */
+	assert_true(says(e, "sandbox bad: boot failed: "));
 	assert_true(says(e, "panicked"));
 	assert_non_null(console);
 	assert_non_null(strstr(console, "Kernel panic - not syncing"));
