@@ -179,7 +179,9 @@ print(r.urlopen("http://127.0.0.1:8000/hostname").read().decode(), end="")'
 }
 
 @test "twenty levels" {
-	last=fork1
+	create fork3
+	podflare exec -d fork3 sh -c "${counter/0.3/2}"
+	last=fork3
 	for i in $(seq 20); do
 		podflare fork --name "fork-l$i" "$last" >/dev/null
 		podflare exec "fork-l$i" sh -c "echo $i >>/root/levels"
@@ -189,7 +191,7 @@ print(r.urlopen("http://127.0.0.1:8000/hostname").read().decode(), end="")'
 	seq 20 | diff - out
 	[ "$(podflare exec fork-l7 tail -n 1 /root/levels)" = 7 ]
 	counts_on fork-l20
-	run -1 podflare exec fork1 ls /root/levels
+	run ! podflare exec fork3 ls /root/levels
 	# The ones in between may go.
 	seq -f fork-l%g 19 | xargs timeout 60 podflare rm
 	counts_on fork-l20
