@@ -322,6 +322,18 @@ void life_settle(struct sandbox *sb)
 		life_wake(sb, &err, NULL);
 }
 
+static void let_go_of(struct sandbox_list *list)
+{
+	struct sandbox *sb;
+
+	while ((sb = TAILQ_FIRST(list))) {
+		if (sb->vm)
+			vmproc_free(sb->vm);
+		sb->vm = NULL;
+		sandbox_unregister(sb);
+	}
+}
+
 void life_let_go(struct runner *r)
 {
 	struct err err = ERR_INIT;
@@ -337,10 +349,6 @@ void life_let_go(struct runner *r)
 		sb->vm = NULL;
 		sandbox_unregister(sb);
 	}
-	while ((sb = TAILQ_FIRST(&r->snapshots))) {
-		if (sb->vm)
-			vmproc_free(sb->vm);
-		sb->vm = NULL;
-		sandbox_unregister(sb);
-	}
+	let_go_of(&r->snapshots);
+	let_go_of(&r->hidden);
 }

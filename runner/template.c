@@ -73,7 +73,7 @@ static struct sandbox *find(struct sandbox *sb, enum sandbox_state state)
 	TAILQ_FOREACH(t, &sb->runner->hidden, link)
 		if (t->kind == SB_TEMPLATE && t->state == state &&
 		    (t->vm != NULL) == (state == SB_HELD) && alike(t, sb) &&
-		    is_current(t)) {
+		    is_current(t) && !(t->vm && vmproc_has_ended(t->vm))) {
 			t->used_ns = now_ns();
 			return t;
 		}

@@ -419,6 +419,13 @@ pid_t vmproc_pid(const struct vmproc *vm)
 	return vm->pid;
 }
 
+bool vmproc_has_ended(const struct vmproc *vm)
+{
+	struct pollfd p = { .fd = vm->exit.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 void vmproc_kill(struct vmproc *vm, const char *why)
 {
 	if (why && !vm->why[0])

@@ -53,6 +53,8 @@ int vmproc_forget(int dirfd, struct err *err);
 void vmproc_renamed(struct vmproc *vm, const char *id);
 struct vmctl *vmproc_ctl(struct vmproc *vm);
 pid_t vmproc_pid(const struct vmproc *vm);
+/* Whether the process has ended, though gone() was not called yet. */
+bool vmproc_has_ended(const struct vmproc *vm);
 /* SIGKILL; gone() follows. @why: told as the end's detail, may be NULL. */
 void vmproc_kill(struct vmproc *vm, const char *why);
 /* SIGTERM (disks are flushed), after 5 s SIGKILL; gone() follows. */
