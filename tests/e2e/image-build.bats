@@ -117,13 +117,14 @@ drwxr-xr-x root /opt" ]
 	expect_tidy
 }
 
-# build_pid: of the one of x.yaml; not of what ran it, nor of its guard.
+# build_pid: of the one of x.yaml; not of what ran it, nor of its guard, nor of a
+# child that has not become another program yet.
 build_pid() {
 	local p
 
 	for p in $(pgrep -f 'podflare image build x.yaml'); do
 		[ "$(cat "/proc/$p/comm")" != podflare ] || echo "$p"
-	done
+	done | head -n 1
 }
 
 @test "Ctrl-C ends a build, and nothing is left" {
