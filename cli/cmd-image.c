@@ -101,10 +101,28 @@ static int run_ls(struct cmd_ctx *ctx, struct err *err)
 	return 0;
 }
 
+/* Only a runner has templates. None is started to say that it has none. */
+static void add_templates(struct globals *g, json_t *image)
+{
+	struct err ignored = ERR_INIT;
+	CLEANUP_JSON json_t *there = NULL;
+	int fd = host_connect(g, false, &ignored);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	there = client_once(g, "image.show", json_pack(
+		"{s:s}", "image", json_text(image, "digest")), &ignored);
+	if (json_object_get(there, "templates"))
+		json_object_set(image, "templates",
+				json_object_get(there, "templates"));
+}
+
 static json_t *show(struct globals *g, const char *name, struct err *err)
 {
 	CLEANUP_STORE struct store s = STORE_INIT;
 	char dir[STORE_DIR_MAX];
+	json_t *image;
 	bool elsewhere;
 
 	if (is_elsewhere(&elsewhere, err) < 0)
@@ -115,13 +133,16 @@ static json_t *show(struct globals *g, const char *name, struct err *err)
 	if (store_open(&s, true, err) < 0 ||
 	    store_resolve(&s, name, dir, err) < 0)
 		return NULL;
-	return store_show(&s, dir, err);
+	image = store_show(&s, dir, err);
+	if (image)
+		add_templates(g, image);
+	return image;
 }
 
 static void show_line(const char *title, const char *text)
 {
 	if (*text) {
-		printf("%-10s", title);
+		printf("%-11s", title);
 		output_name(text);
 	}
 }
@@ -133,6 +154,38 @@ static void show_list(const char *title, const json_t *values)
 
 	json_array_foreach(values, i, v)
 		show_line(i ? "" : title, json_string_value(v));
+}
+
+/* " in memory 90 MiB", when it is there */
+static void place(char *out, size_t size, const char *where, const json_t *t,
+		  const char *there, const char *used)
+{
+	char text[SIZE_TEXT];
+
+	out[0] = '\0';
+	if (json_is_true(json_object_get(t, there)))
+		snprintf(out, size, " %s %s", where,
+			 size_format(json_number(t, used), text));
+}
+
+static void show_templates(const json_t *list)
+{
+	char memory[SIZE_TEXT], disk[SIZE_TEXT], held[64], file[64], text[256];
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(list, i, t) {
+		size_format(json_number(t, "memory"), memory);
+		size_format(json_number(t, "disk"), disk);
+		place(held, sizeof(held), "in memory", t, "in_memory",
+		      "memory_used");
+		place(file, sizeof(file), "in files", t, "on_disk",
+		      "disk_used");
+		snprintf(text, sizeof(text), "%s, %u CPU, disk %s:%s%s%s",
+			 memory, (unsigned int)json_number(t, "cpus"), disk,
+			 held, *held && *file ? "," : "", file);
+		show_line(i ? "" : "templates", text);
+	}
 }
 
 static int run_show(struct cmd_ctx *ctx, struct err *err)
@@ -164,6 +217,7 @@ static int run_show(struct cmd_ctx *ctx, struct err *err)
 	}
 	show_list("warmup", json_object_get(image, "warmup"));
 	show_list("used by", json_object_get(image, "used_by"));
+	show_templates(json_object_get(image, "templates"));
 	return 0;
 }
 
@@ -289,12 +343,12 @@ static const struct cmd cmd_rm_ = {
 
 static const struct cmd *const subs[] = {
 	&cmd_image_build, &cmd_ls_, &cmd_show_, &cmd_rm_, &cmd_image_import,
-	NULL,
+	&cmd_image_warm, NULL,
 };
 
 const struct cmd cmd_image = {
 	.name = "image",
-	.summary = "Build, import, list, show and remove images",
+	.summary = "Build, import, list, show, warm and remove images",
 	.operands = "",
 	.subs = subs,
 };

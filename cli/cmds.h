@@ -19,6 +19,7 @@ extern const struct cmd cmd_help;
 extern const struct cmd cmd_image;
 extern const struct cmd cmd_image_build;
 extern const struct cmd cmd_image_import;
+extern const struct cmd cmd_image_warm;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_logs;
 extern const struct cmd cmd_ls;

@@ -25,6 +25,7 @@ libcli_a_SOURCES = \
 	cli/cmd-help.c \
 	cli/cmd-image.c \
 	cli/cmd-image-build.c \
+	cli/cmd-image-warm.c \
 	cli/cmd-log.c \
 	cli/cmd-logs.c \
 	cli/cmd-ls.c \

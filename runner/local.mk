@@ -30,6 +30,8 @@ librunner_a_SOURCES = \
 	runner/kvm.c runner/kvm.h \
 	runner/life.c runner/life.h \
 	runner/limits.c runner/limits.h \
+	runner/machine.c runner/machine.h \
+	runner/maker.c runner/maker.h \
 	runner/merge.c runner/merge.h \
 	runner/methods.h \
 	runner/names.c runner/names.h \
@@ -52,6 +54,7 @@ librunner_a_SOURCES = \
 	runner/req-show.c \
 	runner/req-snapshot.c \
 	runner/req-view.c \
+	runner/req-warm.c \
 	runner/request.c runner/request.h \
 	runner/runner.h \
 	runner/sandbox-json.c runner/sandbox-json.h \
@@ -65,6 +68,7 @@ librunner_a_SOURCES = \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
 	runner/template-file.c runner/template-file.h \
+	runner/template-json.c runner/template-json.h \
 	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \

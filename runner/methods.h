@@ -42,6 +42,7 @@ void method_files_apply(struct request *rq);
 void method_console_attach(struct request *rq);
 void method_image_list(struct request *rq);
 void method_image_show(struct request *rq);
+void method_image_warm(struct request *rq);
 void method_image_rm(struct request *rq);
 void method_image_put(struct request *rq);
 

@@ -10,23 +10,16 @@
  * only then is the call answered.
  */
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "runner/agent-json.h"
 #include "runner/creation.h"
 #include "runner/events.h"
-#include "runner/kvm.h"
 #include "runner/life.h"
+#include "runner/machine.h"
 #include "runner/methods.h"
 #include "runner/param.h"
-#include "runner/places.h"
 #include "runner/sandbox-json.h"
 
-#define CPUS_DEFAULT 1
-#define MEMORY_DEFAULT (512 * MIB)
-#define DISK_DEFAULT (8 * GIB)
-#define SPACE_MIN (64 * MIB)	/* free on the data disk to create at all */
 #define NAME_TRIES 100
 #define TEXTS_MAX (64 * 1024)	/* bytes of env, of labels */
 
@@ -176,36 +169,6 @@ static json_t *get_texts(const json_t *params, const char *name,
 	return v ? json_deep_copy(v) : json_object();
 }
 
-static int set_sizes(struct sandbox *sb, const json_t *params, struct err *err)
-{
-	uint64_t cpus = CPUS_DEFAULT;
-
-	sb->memory = MEMORY_DEFAULT;
-	sb->disk = DISK_DEFAULT;
-	if (param_range(params, "cpus", 1, VM_CPUS_MAX, &cpus, err) < 0 ||
-	    param_range(params, "memory", VM_RAM_MIN, VM_RAM_MAX, &sb->memory,
-			err) < 0 ||
-	    param_range(params, "disk", DISK_SIZE_MIN, DISK_SIZE_MAX,
-			&sb->disk, err) < 0)
-		return -1;
-	sb->cpus = (unsigned int)cpus;
-	sb->memory = ALIGN_UP(sb->memory, VM_RAM_UNIT);
-	sb->disk = ALIGN_UP(sb->disk, MIB);
-	return 0;
-}
-
-static int set_image(struct sandbox *sb, const char *ref, struct err *err)
-{
-	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
-
-	if (image_find(sb->runner, ref, &img, err) < 0)
-		return -1;
-	snprintf(sb->image, sizeof(sb->image), "%s", ref);
-	snprintf(sb->digest, sizeof(sb->digest), "%s", img.digest);
-	snprintf(sb->kernel, sizeof(sb->kernel), "%s", img.kernel);
-	return 0;
-}
-
 /* What a snapshot has is what its copy has; only variables and labels may be
  * added. */
 static int set_from(struct sandbox *sb, const json_t *params,
@@ -218,6 +181,7 @@ static int set_from(struct sandbox *sb, const json_t *params,
 		if (param_get(params, fixed[i]))
 			return err_set(err, ERR_USAGE, "%s: is that of the "
 				       "snapshot", fixed[i]);
+	machine_stamp(sb);
 	snprintf(sb->image, sizeof(sb->image), "%s", snapshot->image);
 	snprintf(sb->digest, sizeof(sb->digest), "%s", snapshot->digest);
 	snprintf(sb->kernel, sizeof(sb->kernel), "%s", snapshot->kernel);
@@ -247,15 +211,8 @@ static json_t *merge_texts(json_t *own, const json_t *under)
 static int fill(struct sandbox *sb, const json_t *params,
 		const struct sandbox *snapshot, struct err *err)
 {
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(sb->created, sizeof(sb->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (snapshot ? set_from(sb, params, snapshot, err) < 0
-		     : set_sizes(sb, params, err) < 0 ||
-		       set_image(sb, param_str(params, "image", "default"),
-				 err) < 0)
+		     : machine_fill(sb, params, err) < 0)
 		return -1;
 	sb->env = get_texts(params, "env", err);
 	sb->labels = sb->env ? get_texts(params, "labels", err) : NULL;
@@ -265,21 +222,6 @@ static int fill(struct sandbox *sb, const json_t *params,
 		sb->env = merge_texts(sb->env, snapshot->env);
 		sb->labels = merge_texts(sb->labels, snapshot->labels);
 	}
-	return 0;
-}
-
-static int check_host(struct runner *r, struct err *err)
-{
-	int kvm;
-
-	if (r->ending)
-		return err_set(err, ERR_STATE, "the runner is ending");
-	if (places_check_space(&r->places, SPACE_MIN, err) < 0)
-		return -1;
-	kvm = kvm_open(err);
-	if (kvm < 0)
-		return -1;
-	close(kvm);
 	return 0;
 }
 
@@ -303,7 +245,8 @@ static struct sandbox *make(struct request *rq, struct sandbox **snapshot,
 	if (!sb)
 		return NULL;
 	/* what the caller did wrong comes before what the host lacks */
-	if (fill(sb, rq->params, *snapshot, err) == 0 && check_host(r, err) == 0)
+	if (fill(sb, rq->params, *snapshot, err) == 0 &&
+	    machine_check_host(r, err) == 0)
 		return sb;
 	sandbox_unregister(sb);
 	return NULL;

@@ -11,6 +11,7 @@
 #include "runner/methods.h"
 #include "runner/param.h"
 #include "runner/sandbox.h"
+#include "runner/template-json.h"
 #include "runner/template.h"
 
 static json_t *used_by(struct runner *r, const char *digest)
@@ -75,12 +76,17 @@ void method_image_show(struct request *rq)
 {
 	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
 	struct err err = ERR_INIT;
+	json_t *o;
 
 	if (image_find(rq->runner, param_str(rq->params, "image", ""), &img,
-		       &err) < 0)
+		       &err) < 0) {
 		request_fail(rq, &err, NULL);
-	else
-		request_done(rq, to_json(rq->runner, &img));
+	} else {
+		o = to_json(rq->runner, &img);
+		json_object_set_new(o, "templates",
+				    template_list(rq->runner, img.digest));
+		request_done(rq, o);
+	}
 }
 
 struct image_rm {

@@ -65,6 +65,8 @@ static const struct method methods[] = {
 	{ "image.list", method_image_list, "" },
 	{ "image.show", method_image_show, "image:s" },
 	{ "image.rm", method_image_rm, "image:s force?b" },
+	{ "image.warm", method_image_warm,
+	  "image?s cpus?i memory?i disk?i" },
 	{ "image.put", method_image_put, "name:s meta:s files:l" },
 };
 

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "common/loop.h"
+#include "runner/maker.h"
 #include "runner/work.h"
 
 #define RUNNER_CLIENTS_MAX 512
@@ -50,6 +51,7 @@ struct runner {
 	struct sandbox_list snapshots;
 	struct template_jobs template_jobs;	/* those being made */
 	struct template_saves template_saves;	/* and put into files */
+	struct maker maker;
 	bool cold;	/* boot each sandbox, keep no templates */
 	unsigned int nr_sandboxes, nr_views, nr_snapshots;
 	unsigned int nr_forks, nr_freezes;	/* going on */

@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -32,6 +31,7 @@
 #include "runner/saved.h"
 #include "runner/saving.h"
 #include "runner/store.h"
+#include "runner/template-json.h"
 
 #define WAIT_MS 1000	/* after it was made; and while others are */
 #define SPARE (128 * MIB)	/* that stays free on the data disk */
@@ -50,31 +50,6 @@ struct template_save {
 	char *text;	/* meta.json */
 	struct err err;
 };
-
-static void add_file(char **text, const char *name)
-{
-	struct err ignored = ERR_INIT;
-	CLEANUP_FREE char *path = path_program(name, &ignored);
-	char *longer;
-	struct stat st;
-
-	if (!path || stat(path, &st) < 0 || !*text ||
-	    asprintf(&longer, "%s %s %lld %lld.%09ld", *text, name,
-		     (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		     st.st_mtim.tv_nsec) < 0)
-		return;
-	free(*text);
-	*text = longer;
-}
-
-char *template_maker(void)
-{
-	char *text = strdup(PACKAGE_VERSION);
-
-	add_file(&text, "init.cpio");
-	add_file(&text, "podflare-vmm");
-	return text;
-}
 
 bool template_file_whole(const struct sandbox *t)
 {
@@ -165,36 +140,20 @@ static void saved(void *arg, const struct err *err, const struct vm_status *st,
 	work_submit(&t->runner->work, WORK_META, &s->job);
 }
 
-/* Bytes of memory that a process has, at most. */
-static uint64_t resident(pid_t pid)
-{
-	unsigned long long all, pages = 0;
-	char path[64];
-	CLEANUP_FILE FILE *f = NULL;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%llu %llu", &all, &pages) != 2)
-		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void forked(void *arg, const struct err *err)
 {
 	struct template_save *s = arg;
 	struct runner *r = s->t->runner;
-	pid_t pid;
 
 	s->err = err ? *err : s->fork->slots[0].err;
 	s->fork = NULL;
 	if (!s->err.code && !s->copy->vm)
 		err_set(&s->err, ERR_UNAVAILABLE, "the copy has ended");
 	if (!s->err.code) {
-		pid = vmproc_pid(s->copy->vm);
-		places_check_space(&r->places, resident(pid) + SPARE, &s->err);
+		places_check_space(&r->places,
+				   template_resident(s->copy) + SPARE, &s->err);
 		/* it may take its time: sandboxes come first */
-		if (!s->err.code && setpriority(PRIO_PROCESS, (id_t)pid, NICE))
-			log_debug("setpriority: %m");
+		setpriority(PRIO_PROCESS, (id_t)vmproc_pid(s->copy->vm), NICE);
 	}
 	if (!s->err.code)
 		s->call = saving_start(s->copy, saved, s, &s->err);

@@ -5,9 +5,6 @@
 
 #include "runner/sandbox.h"
 
-/* What a template was made by: version of podflare, its programs in the guest
- * and around it. One made by anything else is of no use. Return: malloc'ed. */
-char *template_maker(void);
 /* Whether its folder has all of it. */
 bool template_file_whole(const struct sandbox *t);
 /* Save @t (SB_HELD), soon, when nothing else is being made. A failure is

@@ -19,7 +19,6 @@
 
 #include <stdio.h>
 
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "runner/boot.h"
 #include "runner/fork.h"
@@ -60,23 +59,27 @@ static bool alike(const struct sandbox *a, const struct sandbox *b)
 /* Whether it was made by the programs that are there now. */
 static bool is_current(const struct sandbox *t)
 {
-	CLEANUP_FREE char *maker = template_maker();
 	const char *was = json_string_value(json_object_get(t->labels, MAKER));
 
-	return maker && was && strcmp(maker, was) == 0;
+	return was && strcmp(maker_text(&t->runner->maker), was) == 0;
 }
 
 static struct sandbox *find(struct sandbox *sb, enum sandbox_state state)
 {
 	struct sandbox *t;
 
-	TAILQ_FOREACH(t, &sb->runner->hidden, link)
-		if (t->kind == SB_TEMPLATE && t->state == state &&
-		    (t->vm != NULL) == (state == SB_HELD) && alike(t, sb) &&
-		    is_current(t) && !(t->vm && vmproc_has_ended(t->vm))) {
+	TAILQ_FOREACH(t, &sb->runner->hidden, link) {
+		if (t->kind != SB_TEMPLATE || t->state != state ||
+		    !alike(t, sb) || !is_current(t))
+			continue;
+		/* it may have been killed just now */
+		if (t->vm)
+			vmproc_check(t->vm);
+		if (t->state == state && (t->vm != NULL) == (state == SB_HELD)) {
 			t->used_ns = now_ns();
 			return t;
 		}
+	}
 	return NULL;
 }
 
@@ -177,11 +180,9 @@ static struct sandbox *hidden_like(const struct sandbox *like,
 	sb->disk = like->disk;
 	sb->env = json_object();
 	sb->labels = json_object();
-	if (kind == SB_TEMPLATE) {
-		CLEANUP_FREE char *maker = template_maker();
-
-		json_object_set_new(sb->labels, MAKER, json_string(maker));
-	}
+	if (kind == SB_TEMPLATE)
+		json_object_set_new(sb->labels, MAKER, json_string(
+			maker_text(&sb->runner->maker)));
 	return sb;
 }
 

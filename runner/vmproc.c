@@ -414,16 +414,17 @@ struct vmctl *vmproc_ctl(struct vmproc *vm)
 	return vm->ctl;
 }
 
-pid_t vmproc_pid(const struct vmproc *vm)
-{
-	return vm->pid;
-}
-
-bool vmproc_has_ended(const struct vmproc *vm)
+void vmproc_check(struct vmproc *vm)
 {
 	struct pollfd p = { .fd = vm->exit.fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) == 1;
+	if (poll(&p, 1, 0) > 0)
+		exit_event(&vm->exit, EPOLLIN);
+}
+
+pid_t vmproc_pid(const struct vmproc *vm)
+{
+	return vm->pid;
 }
 
 void vmproc_kill(struct vmproc *vm, const char *why)

@@ -52,9 +52,9 @@ int vmproc_forget(int dirfd, struct err *err);
 /* Its control socket was given the name of another sandbox. */
 void vmproc_renamed(struct vmproc *vm, const char *id);
 struct vmctl *vmproc_ctl(struct vmproc *vm);
+/* If the process has ended: gone() is called now. */
+void vmproc_check(struct vmproc *vm);
 pid_t vmproc_pid(const struct vmproc *vm);
-/* Whether the process has ended, though gone() was not called yet. */
-bool vmproc_has_ended(const struct vmproc *vm);
 /* SIGKILL; gone() follows. @why: told as the end's detail, may be NULL. */
 void vmproc_kill(struct vmproc *vm, const char *why);
 /* SIGTERM (disks are flushed), after 5 s SIGKILL; gone() follows. */

@@ -190,17 +190,27 @@ static void a_shutdown_keeps_it(void **state)
 	assert_string_equal(how_of(170), "template file");
 }
 
+static void change_init(const char *text)
+{
+	int fd = open(host_path("libexec/init.cpio"), O_WRONLY | O_TRUNC);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
 static void of_another_version_it_goes(void **state)
 {
-	assert_int_equal(utimensat(AT_FDCWD, host_path("libexec/init.cpio"),
-				   NULL, 0), 0);
+	/* only written again */
+	change_init("init");
+	assert_string_equal(how_of(170), "zygote");
+	assert_int_equal(files("memory"), 1);
 	/* in memory, too */
+	change_init("tini");
 	assert_string_equal(how_of(170), "zygote");
 	host_wait(one_is_saved, NULL);
 	host_end(SIGKILL);
 	kill_vmms();
-	assert_int_equal(utimensat(AT_FDCWD, host_path("libexec/init.cpio"),
-				   NULL, 0), 0);
+	change_init("init");
 	assert_null(host_start());
 	assert_string_equal(how_of(170), "zygote");
 	drop_templates();
@@ -288,6 +298,80 @@ static void a_create_does_not_wait_for_it(void **state)
 	drop_templates();
 }
 
+static json_t *call(const char *method, json_t *params)
+{
+	struct conn c;
+	json_t *r;
+
+	conn_open(&c, false);
+	r = conn_ok(&c, method, params);
+	conn_close(&c);
+	return r;
+}
+
+/* The only template of the image, as image.show has it. */
+static bool template_is(const char *key)
+{
+	json_t *img = call("image.show", json_pack("{s:s}", "image",
+						   "default"));
+	json_t *list = json_object_get(img, "templates");
+	bool yes = json_is_true(json_object_get(json_array_get(list, 0), key));
+
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(img);
+	return yes;
+}
+
+static void an_image_is_warmed_without_a_sandbox(void **state)
+{
+	json_t *t, *again;
+
+	t = call("image.warm", json_pack("{s:s, s:I}", "image", "default",
+					 "memory", MIB_(170)));
+	assert_string_equal(text_of(json_object_get(t, "origin"), "how"),
+			    "zygote");
+	assert_true(json_is_true(json_object_get(t, "in_memory")));
+	assert_true(template_is("in_memory"));
+	again = call("image.warm", json_pack("{s:s, s:I}", "image", "default",
+					     "memory", MIB_(170)));
+	assert_string_equal(text_of(t, "id"), text_of(again, "id"));
+	json_decref(t);
+	json_decref(again);
+	assert_int_equal(host_count("data/podflare/sandboxes"), 0);
+	host_wait(one_is_saved, NULL);
+	kill_vmms();
+	assert_true(template_is("on_disk"));
+	assert_false(template_is("in_memory"));
+	t = call("image.warm", json_pack("{s:I}", "memory", MIB_(170)));
+	assert_string_equal(text_of(json_object_get(t, "origin"), "how"),
+			    "template file");
+	json_decref(t);
+	assert_int_equal(host_vmms(), 1);
+	drop_templates();
+}
+
+static void what_cannot_be_warmed_is_told(void **state)
+{
+	call_fail("image.warm", json_pack("{s:s}", "image", "none"),
+		  "not_found");
+	call_fail("image.warm", json_pack("{s:i}", "cpus", 99), "usage");
+	/* its kernel panics */
+	call_fail("image.warm", json_pack("{s:I}", "memory", MIB_(130)),
+		  "guest");
+	host_wait(no_templates, NULL);
+}
+
+static void without_templates_nothing_is_warmed(void **state)
+{
+	host_end(SIGTERM);
+	setenv("PODFLARE_TEMPLATES", "off", 1);
+	assert_null(host_start());
+	call_fail("image.warm", NULL, "unavailable");
+	host_end(SIGTERM);
+	setenv("PODFLARE_TEMPLATES", "on", 1);
+	assert_null(host_start());
+}
+
 static void an_image_takes_its_templates_along(void **state)
 {
 	create("a", 170);
@@ -312,6 +396,9 @@ int main(void)
 		cmocka_unit_test(a_save_that_dies_means_no_file),
 		cmocka_unit_test(a_save_that_is_cut_short_begins_anew),
 		cmocka_unit_test(a_create_does_not_wait_for_it),
+		cmocka_unit_test(an_image_is_warmed_without_a_sandbox),
+		cmocka_unit_test(what_cannot_be_warmed_is_told),
+		cmocka_unit_test(without_templates_nothing_is_warmed),
 		cmocka_unit_test(an_image_takes_its_templates_along),
 	};
 
