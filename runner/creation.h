@@ -16,7 +16,8 @@ struct creation_ops {
 	/* A step begins. */
 	void (*progress)(void *arg, const char *step, const char *text);
 	/* @err NULL: it runs and its meta.json is on disk. Else it is the
-	 * caller's to remove. @console: the console's tail or NULL, the
+	 * caller's to remove; ERR_UNAVAILABLE: what it was to be a copy of has
+	 * ended, which is no reason not to try again. @console: the console's tail or NULL, the
 	 * callee's. The creation is freed after it. */
 	void (*done)(void *arg, const struct err *err, json_t *console);
 };

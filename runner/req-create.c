@@ -21,20 +21,33 @@
 #include "runner/sandbox-json.h"
 
 #define NAME_TRIES 100
+#define TRIES 3	/* a template may end while it is copied */
 #define TEXTS_MAX (64 * 1024)	/* bytes of env, of labels */
 
 struct create {
 	struct request *rq;
 	struct sandbox *sb;
 	struct creation *creation;	/* NULL once it is done */
+	unsigned int tries;
+	bool again;	/* it is tried anew once it is undone */
 	struct err err;	/* once it has failed */
 	json_t *console;
 };
+
+static void begin(struct create *c);
 
 static void removed(void *arg, const struct err *err)
 {
 	struct create *c = arg;
 
+	if (c->again && c->err.code != ERR_CANCELLED) {
+		sandbox_unref(c->sb);
+		json_decref(c->console);
+		c->console = NULL;
+		c->err = (struct err)ERR_INIT;
+		begin(c);
+		return;
+	}
 	c->rq->cancel = NULL;
 	request_fail(c->rq, &c->err, c->console);
 	sandbox_unref(c->sb);
@@ -46,7 +59,8 @@ static void fail(struct create *c, const struct err *err, json_t *console)
 {
 	c->err = *err;
 	c->console = console;
-	c->rq->cancel = NULL;
+	if (!c->again)
+		c->rq->cancel = NULL;
 	life_remove(c->sb, false, removed, c);
 }
 
@@ -58,7 +72,8 @@ static void cancel(struct request *rq)
 	rq->cancel = NULL;
 	err_set(&err, ERR_CANCELLED, "the client went away");
 	if (!c->creation) {
-		/* the log is being written: it is undone afterwards */
+		/* the log is being written: it is undone afterwards; or it is
+		 * being undone, and is not tried again */
 		c->err = err;
 		return;
 	}
@@ -99,6 +114,7 @@ static void created(void *arg, const struct err *err, json_t *console)
 
 	c->creation = NULL;
 	if (err) {
+		c->again = err->code == ERR_UNAVAILABLE && c->tries < TRIES;
 		fail(c, err, console);
 		return;
 	}
@@ -252,10 +268,32 @@ static struct sandbox *make(struct request *rq, struct sandbox **snapshot,
 	return NULL;
 }
 
+static void begin(struct create *c)
+{
+	struct request *rq = c->rq;
+	struct sandbox *sb, *snapshot = NULL;
+	struct err err = ERR_INIT;
+
+	rq->cancel = NULL;
+	c->again = false;
+	c->tries++;
+	sb = make(rq, &snapshot, &err);
+	if (!sb) {
+		free(c);
+		request_fail(rq, &err, NULL);
+		return;
+	}
+	c->sb = sandbox_ref(sb);
+	c->creation = creation_start(sb, snapshot, &creation_ops, c, &err);
+	if (!c->creation)
+		fail(c, &err, NULL);
+	else
+		rq->cancel = cancel;
+}
+
 void method_sandbox_create(struct request *rq)
 {
 	struct create *c = calloc(1, sizeof(*c));
-	struct sandbox *sb, *snapshot = NULL;
 	struct err err = ERR_INIT;
 
 	if (!c) {
@@ -263,18 +301,7 @@ void method_sandbox_create(struct request *rq)
 		request_fail(rq, &err, NULL);
 		return;
 	}
-	sb = make(rq, &snapshot, &err);
-	if (!sb) {
-		free(c);
-		request_fail(rq, &err, NULL);
-		return;
-	}
 	c->rq = rq;
-	c->sb = sandbox_ref(sb);
 	rq->state = c;
-	c->creation = creation_start(sb, snapshot, &creation_ops, c, &err);
-	if (!c->creation)
-		fail(c, &err, NULL);
-	else
-		rq->cancel = cancel;
+	begin(c);
 }
