@@ -44,12 +44,17 @@ kill_named() {
 	each_named "$1" 'kill -9 "${p#/proc/}"'
 }
 
-# left_of_sandboxes: our VMMs and the folders of sandboxes, one a line.
+# left_of_sandboxes: our VMMs, without the templates' own, and the folders of
+# sandboxes, one a line.
 left_of_sandboxes() {
-	local data=${XDG_DATA_HOME:-$HOME/.local/share}
+	local data=${XDG_DATA_HOME:-$HOME/.local/share} pids
 
 	[ -z "$machine" ] || data=/data/share
-	each_named podflare-vmm 'echo "VMM ${p#/proc/}"' || true
+	pids=$(in_host sh -c 'cat "$1"/podflare/templates/*/vmm.pid' sh "$data" \
+		2>/dev/null | cut -d' ' -f1)
+	# shellcheck disable=SC2086
+	each_named podflare-vmm 'echo "VMM ${p#/proc/}"' |
+		grep -vxF "$(printf 'VMM %s\n' ${pids:-none})" || true
 	# before the first sandbox there is no such folder
 	in_host ls -A "$data/podflare/sandboxes" 2>/dev/null || true
 }

@@ -67,30 +67,6 @@ kill_templates() {
 	of_templ 'read -r pid rest <"$t/vmm.pid" && kill -9 "$pid"'
 }
 
-@test "the first create boots and warms up, and says so" {
-	local reply
-
-	mkfifo in
-	podflare dial-stdio <in >out &
-	local dial=$!
-	exec 7>in
-	printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"runner.hello","params":{"protocol":1,"version":"0"}}' \
-		'{"jsonrpc":"2.0","id":2,"method":"sandbox.create","params":{"name":"tm3","image":"templ","memory":211812352}}' >&7
-	wait_until 100 jq -e 'select(.id == 2)' out
-	exec 7>&-
-	wait "$dial"
-	jq -e 'select(.id == 2) | .result.origin.how == "zygote"' out
-	for reply in 'booting the kernel' 'warming up' \
-		'copying the booted machine'; do
-		grep -qF "\"$reply\"" out
-	done
-	jq -r 'select(.id == 2) | .result.origin.steps[].name' out >steps
-	for reply in disk vmm kernel agent warmup fork; do
-		grep -qx "$reply" steps
-	done
-	podflare rm tm3
-}
-
 @test "the second create is a copy of what the first one booted" {
 	new tm1
 	new tm2
@@ -192,21 +168,6 @@ kill_templates() {
 	[ "$(podflare exec tm3 echo ok)" = ok ]
 	# what was made of it lives on
 	[ "$(podflare exec tm2 echo ok)" = ok ]
-}
-
-@test "a template survives the host" {
-	[ -n "$machine" ] || skip "this host is not restarted"
-	podflare rm -f tm1 tm2 tm3
-	new tm1
-	wait_until 90 is_saved
-	time_limit 400
-	podflare machine stop
-	podflare machine start
-	new tm2
-	[ "$(how tm2)" = 'template file' ]
-	[ "$(podflare exec tm2 hostname)" = tm2 ]
-	# the sandbox of before boots from its disk
-	[ "$(podflare exec tm1 hostname)" = tm1 ]
 }
 
 @test "image warm makes a template without a sandbox" {
