@@ -27,20 +27,20 @@ static const unsigned int lane_threads[WORK_LANES] = {
 
 static void *lane_main(void *arg)
 {
-	struct lane_thread *t = arg;
-	struct work *w = t->work;
-	struct work_queue *todo = &w->todo[t->lane];
+	struct lane_thread t = *(struct lane_thread *)arg;
+	struct work *w = t.work;
+	struct work_queue *todo = &w->todo[t.lane];
 	const uint64_t one = 1;
 	struct work_job *j;
 
-	free(t);
+	free(arg);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		j = TAILQ_FIRST(todo);
 		if (!j) {
 			if (w->stop)
 				break;
-			pthread_cond_wait(&w->wake, &w->lock);
+			pthread_cond_wait(&w->wake[t.lane], &w->lock);
 			continue;
 		}
 		TAILQ_REMOVE(todo, j, link);
@@ -91,10 +91,11 @@ int work_init(struct work *w, struct loop *l, struct err *err)
 	memset(w, 0, sizeof(*w));
 	w->loop = l;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
 	TAILQ_INIT(&w->finished);
-	for (lane = 0; lane < WORK_LANES; lane++)
+	for (lane = 0; lane < WORK_LANES; lane++) {
+		pthread_cond_init(&w->wake[lane], NULL);
 		TAILQ_INIT(&w->todo[lane]);
+	}
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot make an eventfd");
@@ -128,7 +129,7 @@ void work_submit(struct work *w, enum work_lane lane, struct work_job *j)
 	pthread_mutex_lock(&w->lock);
 	w->pending++;
 	TAILQ_INSERT_TAIL(&w->todo[lane], j, link);
-	pthread_cond_broadcast(&w->wake);
+	pthread_cond_signal(&w->wake[lane]);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -139,7 +140,8 @@ void work_free(struct work *w)
 
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
-	pthread_cond_broadcast(&w->wake);
+	for (i = 0; i < WORK_LANES; i++)
+		pthread_cond_broadcast(&w->wake[i]);
 	pthread_mutex_unlock(&w->lock);
 	for (i = 0; i < w->nr_threads; i++)
 		pthread_join(w->threads[i], NULL);
@@ -148,6 +150,7 @@ void work_free(struct work *w)
 	loop_del(w->loop, &w->watch);
 	if (fd >= 0)
 		close(fd);
-	pthread_cond_destroy(&w->wake);
+	for (i = 0; i < WORK_LANES; i++)
+		pthread_cond_destroy(&w->wake[i]);
 	pthread_mutex_destroy(&w->lock);
 }

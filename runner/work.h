@@ -38,7 +38,7 @@ struct work {
 	struct loop *loop;
 	struct loop_watch watch;	/* of the eventfd: a job is done */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake[WORK_LANES];
 	struct work_queue todo[WORK_LANES];
 	struct work_queue finished;
 	pthread_t threads[WORK_THREADS];
