@@ -2,8 +2,7 @@
 /*
  * runner/limits.c - whether the host can carry more copies of a sandbox
  *
- * podflared, loop thread.  Reads /proc, which is trusted.  PODFLARE_TEST_HOST
- * names a folder that takes the place of / for /proc/meminfo, when it has one.
+ * podflared, loop thread.  Reads /proc, which is trusted.
  *
  * Theory of operation: a copy shares the memory of its parent until one of them
  * writes to it.  What a copy will write to nobody knows; it is taken to be
@@ -24,6 +23,7 @@
 
 #include "common/cleanup.h"
 #include "common/path.h"
+#include "runner/limits-cgroup.h"
 #include "runner/places.h"
 
 #define FIXED (4 * MIB)
@@ -38,18 +38,6 @@ static uint64_t get_kib(const char *text, const char *key)
 	const char *s = strstr(text, key);
 
 	return s ? strtoull(s + strlen(key), NULL, 10) * KIB : 0;
-}
-
-static int read_meminfo(struct buf *b)
-{
-	const char *root = getenv("PODFLARE_TEST_HOST");
-	char path[PATH_MAX];
-
-	if (root && snprintf(path, sizeof(path), "%s/proc/meminfo", root) <
-			(int)sizeof(path) &&
-	    path_read_file(AT_FDCWD, path, 65536, b, NULL) == 0)
-		return 0;
-	return path_read_file(AT_FDCWD, "/proc/meminfo", 65536, b, NULL);
 }
 
 static unsigned long long mib(uint64_t bytes)
@@ -84,14 +72,16 @@ static int check_memory(const struct limits_fork *f, struct err *err)
 {
 	CLEANUP_BUF struct buf info = BUF_INIT;
 	CLEANUP_BUF struct buf status = BUF_INIT;
-	uint64_t free_bytes, touched, tables, each, held, all;
+	uint64_t free_bytes, group, touched, tables, each, held, all;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)f->vmm);
-	if (read_meminfo(&info) < 0 ||
+	if (limits_read("/proc/meminfo", &info) < 0 ||
 	    path_read_file(AT_FDCWD, path, 65536, &status, NULL) < 0)
 		return 0;	/* fork(2) itself will tell */
 	free_bytes = get_kib(buf_str(&info), "\nMemAvailable:");
+	group = limits_cgroup_free();
+	free_bytes = MIN(free_bytes, group);
 	touched = get_kib(buf_str(&status), "\nRssAnon:");
 	tables = get_kib(buf_str(&status), "\nVmPTE:");
 	held = FIXED + tables;

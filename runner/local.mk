@@ -29,6 +29,7 @@ librunner_a_SOURCES = \
 	runner/image.c runner/image.h \
 	runner/kvm.c runner/kvm.h \
 	runner/life.c runner/life.h \
+	runner/limits-cgroup.c runner/limits-cgroup.h \
 	runner/limits.c runner/limits.h \
 	runner/machine.c runner/machine.h \
 	runner/maker.c runner/maker.h \

@@ -4,10 +4,32 @@
  */
 #include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/runner-fork.h"
 #include "tests/unit/unit.h"
+
+/* A file of the host's, with the folders on its way. */
+static void write_host(const char *name, const char *text)
+{
+	char path[256];
+	char *slash;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s", host_path("root/%s", name));
+	for (slash = path + strlen(host_path("root/")); *slash; slash++) {
+		if (*slash != '/')
+			continue;
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
 
 static void no_memory_is_known_before_anything_is_made(void **state)
 {
@@ -23,6 +45,22 @@ static void no_memory_is_known_before_anything_is_made(void **state)
 	assert_non_null(strstr(text, "20 copies"));
 	assert_non_null(strstr(text, "20 MiB are available"));
 	unlink(host_path("root/proc/meminfo"));
+	/* as in a container of 30 MiB, 20 of which are in use and 4 are cache */
+	write_host("proc/self/cgroup", "0::/box/inner\n");
+	write_host("sys/fs/cgroup/box/memory.max", "31457280\n");
+	write_host("sys/fs/cgroup/box/memory.current", "20971520\n");
+	write_host("sys/fs/cgroup/box/memory.stat", "anon 1\nfile 2\n"
+		   "inactive_file 4194304\nactive_file 3\n");
+	write_host("sys/fs/cgroup/box/inner/memory.max", "max\n");
+	text = fork_fails(of_n("a", 20), "no_memory");
+	assert_non_null(strstr(text, "14 MiB are available"));
+	write_host("proc/self/cgroup", "4:memory:/nosuch\n");
+	write_host("sys/fs/cgroup/memory/memory.usage_in_bytes", "1048576\n");
+	write_host("sys/fs/cgroup/memory/memory.stat",
+		   "cache 1\nhierarchical_memory_limit 3145728\n");
+	text = fork_fails(of_n("a", 20), "no_memory");
+	assert_non_null(strstr(text, " 2 MiB are available"));
+	unlink(host_path("root/proc/self/cgroup"));
 	assert_int_equal(host_vmms(), 3);
 	rm("a");
 	rm("a-1");
