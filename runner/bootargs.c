@@ -170,9 +170,15 @@ static int open_base(struct sandbox *sb, struct err *err)
 static int open_saved(struct sandbox *sb, const struct chain *chain,
 		      struct vm_restore *r, struct err *err)
 {
+	struct saved_files f;
+
 	if ((r->kvm = kvm_open(err)) < 0 ||
-	    saved_open(sb->dirfd, &r->state, &r->memory, err) < 0 ||
-	    (r->base = open_base(sb, err)) < 0 ||
+	    saved_open(sb->dirfd, &f, err) < 0)
+		return -1;
+	r->state = f.state;
+	r->memory = f.memory;
+	r->template = f.template;
+	if ((r->base = open_base(sb, err)) < 0 ||
 	    open_disk(sb, chain, r->disk, &r->nr_disk, err) < 0)
 		return -1;
 	/* the log goes on */

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
 
-static const char *const names[] = { SAVED_STATE, SAVED_MEMORY };
+static const char *const names[] = { SAVED_STATE, SAVED_MEMORY,
+				     SAVED_TEMPLATE };
 
 static int open_one(int dirfd, const char *name, int flags, struct err *err)
 {
@@ -23,34 +23,60 @@ static int open_one(int dirfd, const char *name, int flags, struct err *err)
 	return fd < 0 ? err_sys(err, errno, "%s", name) : fd;
 }
 
-int saved_make(int dirfd, int *state, int *memory, struct err *err)
+void saved_close(struct saved_files *f)
 {
-	const int flags = O_RDWR | O_CREAT | O_EXCL;
+	const int fds[] = { f->state, f->memory, f->template };
 
-	if (saved_drop(dirfd, err) < 0)
-		return -1;
-	*state = open_one(dirfd, SAVED_STATE, flags, err);
-	if (*state < 0)
-		return -1;
-	*memory = open_one(dirfd, SAVED_MEMORY, flags, err);
-	if (*memory >= 0)
-		return 0;
-	close(*state);
-	unlinkat(dirfd, SAVED_STATE, 0);
-	return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	*f = (struct saved_files)SAVED_NONE;
 }
 
-int saved_open(int dirfd, int *state, int *memory, struct err *err)
+int saved_make(int dirfd, int template, struct saved_files *f,
+	       struct err *err)
 {
-	CLEANUP_FD int fd = open_one(dirfd, SAVED_STATE, O_RDONLY, err);
+	const int flags = O_RDWR | O_CREAT | O_EXCL;
+	struct err ignored = ERR_INIT;
 
-	if (fd < 0)
+	*f = (struct saved_files)SAVED_NONE;
+	if (saved_drop(dirfd, err) < 0)
 		return -1;
-	*memory = open_one(dirfd, SAVED_MEMORY, O_RDONLY, err);
-	if (*memory < 0)
+	f->state = open_one(dirfd, SAVED_STATE, flags, err);
+	if (f->state >= 0)
+		f->memory = open_one(dirfd, SAVED_MEMORY, flags, err);
+	if (f->memory < 0) {
+		saved_close(f);
+		saved_drop(dirfd, &ignored);
 		return -1;
-	*state = steal_fd(&fd);
+	}
+	/* without it more is written, and that is all */
+	if (template >= 0 &&
+	    linkat(template, SAVED_MEMORY, dirfd, SAVED_TEMPLATE, 0) == 0)
+		f->template = open_one(dirfd, SAVED_TEMPLATE, O_RDONLY,
+				       &ignored);
+	if (f->template < 0)
+		unlinkat(dirfd, SAVED_TEMPLATE, 0);
 	return 0;
+}
+
+int saved_open(int dirfd, struct saved_files *f, struct err *err)
+{
+	*f = (struct saved_files)SAVED_NONE;
+	f->state = open_one(dirfd, SAVED_STATE, O_RDONLY, err);
+	if (f->state >= 0)
+		f->memory = open_one(dirfd, SAVED_MEMORY, O_RDONLY, err);
+	if (f->memory < 0) {
+		saved_close(f);
+		return -1;
+	}
+	f->template = openat(dirfd, SAVED_TEMPLATE,
+			     O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (f->template >= 0 || errno == ENOENT)
+		return 0;
+	err_sys(err, errno, SAVED_TEMPLATE);
+	saved_close(f);
+	return -1;
 }
 
 bool saved_exists(int dirfd)
@@ -67,7 +93,8 @@ uint64_t saved_used(int dirfd)
 	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (fstatat(dirfd, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dirfd, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    (strcmp(names[i], SAVED_TEMPLATE) != 0 || st.st_nlink == 1))
 			bytes += (uint64_t)st.st_blocks * 512;
 	return bytes;
 }
@@ -83,7 +110,8 @@ int saved_drop(int dirfd, struct err *err)
 int saved_link(int from, int to, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (linkat(from, names[i], to, names[i], 0) < 0)
+		if (linkat(from, names[i], to, names[i], 0) < 0 &&
+		    (errno != ENOENT || strcmp(names[i], SAVED_TEMPLATE) != 0))
 			return err_sys(err, errno, "cannot share %s", names[i]);
 	return 0;
 }

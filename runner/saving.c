@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "runner/saved.h"
+#include "runner/template.h"
 #include "runner/vmctl-save.h"
 
 #define WRITE_RATE (16 * MIB)	/* of memory in a second, to a slow disk */
@@ -22,9 +23,10 @@ struct vmctl_call *saving_start(struct sandbox *sb, vmctl_cb cb, void *arg,
 {
 	uint64_t writing_ms = sb->memory / (WRITE_RATE / 1000);
 	struct vmctl *ctl = sb->vm ? vmproc_ctl(sb->vm) : NULL;
-	struct vm_save files = { .template = -1 };
-	CLEANUP_FD int state = -1;
-	CLEANUP_FD int memory = -1;
+	const struct sandbox *like = template_in_files(sb);
+	struct saved_files made;
+	struct vmctl_call *call;
+	struct vm_save files;
 	CLEANUP_FD int pagemap = -1;
 	char path[64];
 
@@ -39,12 +41,15 @@ struct vmctl_call *saving_start(struct sandbox *sb, vmctl_cb cb, void *arg,
 		err_sys(err, errno, "%s", path);
 		return NULL;
 	}
-	if (saved_make(sb->dirfd, &state, &memory, err) < 0)
+	if (saved_make(sb->dirfd, like ? like->dirfd : -1, &made, err) < 0)
 		return NULL;
-	files.state = state;
-	files.memory = memory;
-	files.pagemap = pagemap;
-	return vmctl_save(ctl, &files,
+	files = (struct vm_save){
+		.state = made.state, .memory = made.memory,
+		.pagemap = pagemap, .template = made.template,
+	};
+	call = vmctl_save(ctl, &files,
 			  (unsigned int)(sb->runner->boot_timeout_ms +
 					 writing_ms), cb, arg, err);
+	saved_close(&made);
+	return call;
 }

@@ -88,6 +88,15 @@ struct sandbox *template_find(struct sandbox *sb)
 	return find(sb, SB_HELD);
 }
 
+struct sandbox *template_in_files(struct sandbox *sb)
+{
+	struct sandbox *t = find(sb, SB_HELD);
+
+	if (t && t->filed)
+		return t;
+	return find(sb, SB_FROZEN);
+}
+
 static void removed(void *arg, const struct err *err)
 {
 	if (err)

@@ -26,6 +26,8 @@ struct template_ops {
 
 /* Return: the template for what @sb is to be, NULL: there is none yet. */
 struct sandbox *template_find(struct sandbox *sb);
+/* Return: one for @sb that has all its memory in a file, NULL: there is none. */
+struct sandbox *template_in_files(struct sandbox *sb);
 /* Make it, or wait for who makes it already. Return: NULL with @err. */
 struct template_wait *template_make(struct sandbox *sb,
 				    const struct template_ops *ops, void *arg,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "runner/vmm/x86/layout.h"
 
@@ -76,9 +77,10 @@ int memory_init(struct guest_memory *m, uint64_t ram, struct err *err)
 int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
 		     struct err *err)
 {
+	struct stat st;
 	uint64_t size;
 
-	if (util_file_size(fd, &size) < 0)
+	if (util_file_size(fd, &size) < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, errno, "memory file");
 	if (size != ram)
 		return err_set(err, ERR_IO, "memory file: %llu bytes, not %llu",
@@ -95,6 +97,8 @@ int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
 	}
 	madvise(m->map, ram, MADV_DONTDUMP);
 	m->from_file = true;
+	m->dev = st.st_dev;
+	m->ino = st.st_ino;
 	return 0;
 }
 

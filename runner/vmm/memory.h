@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 
@@ -28,6 +29,8 @@ struct guest_memory {
 	uint8_t *map;		/* the whole mapping, 2 MiB aligned */
 	uint64_t ram;		/* bytes */
 	bool from_file;		/* memory_init_from(): untouched is not zero */
+	dev_t dev;		/* of that file */
+	ino_t ino;
 	unsigned int nr_slots;
 	struct memory_slot slots[MEMORY_SLOTS_MAX];
 };

@@ -7,15 +7,17 @@
  *
  * Theory of operation: /proc/PID/pagemap says of each page whether it is there at
  * all, and whether it is a file's, which it stays until it is written to: such a
- * page is the template's.  What is left is compared with the template (a fork of
- * a machine that was not mapped from a file has it all as pages of its own), or
- * with zeros when there is none.  Neighbours are written together.  Each chunk
- * has a checksum over the pages in it: reading goes at the disk's speed, and one
- * flipped bit is found.
+ * page is the template's, if RAM was mapped from that file.  What is left is
+ * compared with the template (a fork of a machine that was not mapped from a file
+ * has it all as pages of its own), or with zeros when there is none.  Neighbours
+ * are written together.  Each chunk has a checksum over the pages in it, and one
+ * over the template's: reading goes at the disk's speed, and one flipped bit is
+ * found.
  */
 #include "runner/vmm/snapshot-memory.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE 4096ULL
@@ -27,8 +29,10 @@
 struct saver {
 	const struct guest_memory *m;
 	int fd, pagemap, template;
+	bool mapped;			/* RAM is the template's file */
+	bool hole;			/* the template's chunk is */
 	uint8_t *bitmap;		/* pages that are written */
-	uint64_t *sums;			/* of chunks */
+	uint64_t *sums, *base;		/* of chunks; of the template's */
 	uint64_t entries[CHUNK];
 	uint8_t theirs[CHUNK * PAGE];	/* the template's pages */
 };
@@ -45,6 +49,24 @@ static uint64_t sum_page(uint64_t h, const uint8_t *page)
 		h ^= h >> 29;
 	}
 	return h;
+}
+
+/* Of zeros it is 0. */
+static uint64_t sum_pages(const uint8_t *p, uint64_t n)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		sum = sum_page(sum, p + i * PAGE);
+	return sum;
+}
+
+/* Return: whether the file has nothing there, as far as can be told. */
+static bool is_hole(int fd, uint64_t page, uint64_t n)
+{
+	off_t data = lseek(fd, (off_t)(page * PAGE), SEEK_DATA);
+
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= (page + n) * PAGE;
 }
 
 static size_t bitmap_len(uint64_t ram)
@@ -101,10 +123,9 @@ static bool zero(const uint8_t *p)
 /* Return: whether the page may be another one than the template's, or zero. */
 static bool touched(const struct saver *s, uint64_t entry)
 {
-	/* the file it was mapped from is not what it is compared with */
-	if (s->m->from_file && s->template < 0)
-		return true;
-	return (entry & (PRESENT | SWAPPED)) && !(entry & FILE_PAGE);
+	if (s->mapped || (!s->m->from_file && s->hole))
+		return (entry & (PRESENT | SWAPPED)) && !(entry & FILE_PAGE);
+	return true;
 }
 
 /* Return: whether page @i of the chunk at @p has to be written. */
@@ -112,7 +133,7 @@ static bool wanted(const struct saver *s, const uint8_t *p, unsigned int i)
 {
 	if (!touched(s, s->entries[i]))
 		return false;
-	if (s->template < 0)
+	if (s->hole)
 		return !zero(p + i * PAGE);
 	return memcmp(p + i * PAGE, s->theirs + i * PAGE, PAGE) != 0;
 }
@@ -128,22 +149,30 @@ static int save_run(struct saver *s, const uint8_t *p, uint64_t page,
 	return write_at(s->fd, p, n * PAGE, page * PAGE);
 }
 
+/* Read the template's @n pages from @first on, if it has any there, and their
+ * sum. Return: 0, or -1 with @err. */
+static int read_theirs(struct saver *s, uint64_t first, unsigned int n,
+		       struct err *err)
+{
+	s->hole = s->template < 0 || is_hole(s->template, first, n);
+	if (s->hole)
+		return 0;
+	if (read_at(s->template, s->theirs, n * PAGE, first * PAGE) < 0)
+		return err_sys(err, errno, "memory of the template");
+	s->base[first / CHUNK] = sum_pages(s->theirs, n);
+	return 0;
+}
+
 static int save_chunk(struct saver *s, uint64_t first, unsigned int n,
 		      struct err *err)
 {
 	const uint8_t *p = s->m->map + first * PAGE;
 	uint64_t at = (uintptr_t)p / PAGE * sizeof(s->entries[0]);
-	bool any = false;
 
 	if (read_at(s->pagemap, s->entries, n * sizeof(s->entries[0]), at) < 0)
 		return err_sys(err, errno, "pagemap");
-	for (unsigned int i = 0; i < n; i++)
-		any |= touched(s, s->entries[i]);
-	if (!any)
-		return 0;
-	if (s->template >= 0 &&
-	    read_at(s->template, s->theirs, n * PAGE, first * PAGE) < 0)
-		return err_sys(err, errno, "memory of the template");
+	if (read_theirs(s, first, n, err) < 0)
+		return -1;
 	for (unsigned int i = 0, from; i < n; i++) {
 		for (from = i; i < n && wanted(s, p, i);)
 			i++;
@@ -167,6 +196,15 @@ static int save_all(struct saver *s, struct err *err)
 	return 0;
 }
 
+/* Return: whether @m was mapped from that very file. */
+static bool is_mapped(const struct guest_memory *m, int template)
+{
+	struct stat st;
+
+	return m->from_file && template >= 0 && fstat(template, &st) == 0 &&
+	       st.st_dev == m->dev && st.st_ino == m->ino;
+}
+
 int snapshot_memory_save(const struct guest_memory *m, int fd, int pagemap,
 			 int template, struct statefile_writer *w,
 			 struct err *err)
@@ -181,9 +219,11 @@ int snapshot_memory_save(const struct guest_memory *m, int fd, int pagemap,
 	s->fd = fd;
 	s->pagemap = pagemap;
 	s->template = template;
+	s->mapped = is_mapped(m, template);
 	s->bitmap = calloc(1, bitmap);
 	s->sums = calloc(chunks, sizeof(s->sums[0]));
-	if (!s->bitmap || !s->sums)
+	s->base = calloc(chunks, sizeof(s->base[0]));
+	if (!s->bitmap || !s->sums || !s->base)
 		err_set(err, ERR_NO_MEMORY, "memory file: out of memory");
 	else
 		rc = save_all(s, err);
@@ -191,9 +231,13 @@ int snapshot_memory_save(const struct guest_memory *m, int fd, int pagemap,
 		statefile_put(w, s->bitmap, bitmap, "memory.bitmap");
 		statefile_put(w, s->sums, chunks * sizeof(s->sums[0]),
 			      "memory.sums");
+		if (template >= 0)
+			statefile_put(w, s->base, chunks * sizeof(s->base[0]),
+				      "memory.template");
 	}
 	free(s->bitmap);
 	free(s->sums);
+	free(s->base);
 	free(s);
 	return rc;
 }
@@ -230,21 +274,57 @@ static int load_chunk(const struct guest_memory *m, int fd, bool lay,
 	return 0;
 }
 
-int snapshot_memory_load(const struct guest_memory *m, int fd, bool lay,
+/* @param buf one chunk. Return: 0, or -1 with @err. */
+static int check_template(const struct guest_memory *m, int fd,
+			  const uint64_t *sums, uint8_t *buf, struct err *err)
+{
+	for (size_t i = 0; i < nr_chunks(m->ram); i++) {
+		uint64_t first = i * CHUNK, sum = 0;
+		uint64_t n = MIN(CHUNK, m->ram / PAGE - first);
+
+		if (!is_hole(fd, first, n)) {
+			if (read_at(fd, buf, n * PAGE, first * PAGE) < 0)
+				return err_sys(err, errno, "memory of the "
+					       "template");
+			sum = sum_pages(buf, n);
+		}
+		if (sum != sums[i])
+			return err_set(err, ERR_IO, "memory of the template: "
+				       "damaged at %llu MiB", (unsigned long
+				       long)(first * PAGE / MIB));
+	}
+	return 0;
+}
+
+/* Return: the section, NULL with @err when it has not @len bytes. */
+static const void *find_list(const struct statefile *f, size_t len,
+			     const char *name, struct err *err)
+{
+	size_t n = 0;
+	const void *list = statefile_find(f, &n, name);
+
+	if (list && n == len)
+		return list;
+	err_set(err, ERR_IO, "state: its list of pages is damaged");
+	return NULL;
+}
+
+int snapshot_memory_load(const struct guest_memory *m, int fd, int template,
 			 const struct statefile *f, struct err *err)
 {
-	size_t bitmap_bytes = 0, sum_bytes = 0, chunks = nr_chunks(m->ram);
-	const uint8_t *bitmap = statefile_find(f, &bitmap_bytes,
-					       "memory.bitmap");
-	const uint64_t *sums = statefile_find(f, &sum_bytes, "memory.sums");
+	size_t chunks = nr_chunks(m->ram), len = chunks * sizeof(uint64_t);
+	const uint8_t *bitmap = find_list(f, bitmap_len(m->ram),
+					  "memory.bitmap", err);
+	const uint64_t *sums = find_list(f, len, "memory.sums", err);
+	const uint64_t *base = NULL;
 	uint8_t *buf;
 	uint64_t size;
 	int rc = 0;
 
-	if (!bitmap || bitmap_bytes != bitmap_len(m->ram) || !sums ||
-	    sum_bytes != chunks * sizeof(sums[0]))
-		return err_set(err, ERR_IO, "state: the list of pages is "
-			       "damaged");
+	if (template >= 0)
+		base = find_list(f, len, "memory.template", err);
+	if (!bitmap || !sums || (template >= 0 && !base))
+		return -1;
 	if (util_file_size(fd, &size) < 0)
 		return err_sys(err, errno, "memory file");
 	if (size != m->ram)
@@ -254,8 +334,10 @@ int snapshot_memory_load(const struct guest_memory *m, int fd, bool lay,
 	buf = malloc(CHUNK * PAGE);
 	if (!buf)
 		return err_set(err, ERR_NO_MEMORY, "memory file: out of memory");
+	if (base)
+		rc = check_template(m, template, base, buf, err);
 	for (size_t i = 0; i < chunks && rc == 0; i++)
-		rc = load_chunk(m, fd, lay, bitmap, i * CHUNK, sums[i], buf,
+		rc = load_chunk(m, fd, template >= 0, bitmap, i * CHUNK, sums[i], buf,
 				err);
 	free(buf);
 	return rc;

@@ -93,7 +93,8 @@ static int restore(struct vmm *v, const struct snapshot_files *files,
 		    lay ? files->template : files->memory, err) < 0)
 		return -1;
 	v->vm_ready = true;
-	if (snapshot_memory_load(&v->vm.mem, files->memory, lay, f, err) < 0 ||
+	if (snapshot_memory_load(&v->vm.mem, files->memory, files->template, f,
+				 err) < 0 ||
 	    vm_get(&v->vm, v->kvm_fd, f, err) < 0)
 		return -1;
 	vmm_devices_setup(v, &dev);

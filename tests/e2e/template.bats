@@ -13,7 +13,7 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f tm1 tm2 tm3
+	podflare rm -f tm1 tm2 tm3 tm4
 	podflare image rm -f templ
 }
 
@@ -97,6 +97,32 @@ kill_templates() {
 		[ "$(podflare exec tm1 sh -c "$what")" != \
 			"$(podflare exec tm2 sh -c "$what")" ]
 	fi
+}
+
+# saved NAME: bytes that its memory takes on the disk.
+saved() {
+	field "$1" .memory_saved
+}
+
+@test "what a copy has of the template is not written again" {
+	wait_until 60 is_saved
+	new tm3
+	podflare exec tm3 sh -c 'echo mine >/dev/shm/mine'
+	podflare freeze tm3
+	[ "$(saved tm3)" -lt $((16 << 20)) ]
+	[ "$(podflare exec tm3 cat /dev/shm/mine)" = mine ]
+	# now it is mapped from the template's file, and so are its forks
+	podflare exec tm3 sh -c 'head -c 8M /dev/urandom >/dev/shm/more
+		md5sum /dev/shm/more >/dev/shm/sum'
+	podflare freeze tm3
+	[ "$(saved tm3)" -gt $((8 << 20)) ]
+	[ "$(saved tm3)" -lt $((28 << 20)) ]
+	podflare exec tm3 md5sum -c /dev/shm/sum
+	podflare fork --name tm4 tm3
+	podflare freeze tm4
+	[ "$(saved tm4)" -lt $((32 << 20)) ]
+	podflare exec tm4 md5sum -c /dev/shm/sum
+	podflare rm tm3 tm4
 }
 
 @test "copies have the right time" {

@@ -191,6 +191,33 @@ static void only_what_differs_is_written(void **state)
 	close(m3);
 }
 
+/* Nothing of the file that RAM was mapped from gets lost. */
+static void a_template_may_be_another_file(void **state)
+{
+	struct saved *s = *state;
+	int st = vmm_rig_file(s->r, "state2"), mem = vmm_rig_file(s->r, "mem2");
+	int st3 = vmm_rig_file(s->r, "state3"), m3 = vmm_rig_file(s->r, "mem3");
+
+	boot(s);
+	assert_int_equal(save(s, s->state, s->memory, -1), 0);
+	assert_int_equal(vmm_rig_request(s->r, CTL_RESUME), 0);
+	type(s->r, "xx");
+	vmm_rig_expect_log(s->r, "CD");
+	assert_int_equal(vmm_rig_request(s->r, CTL_PAUSE), 0);
+	assert_int_equal(save(s, st, mem, -1), 0);
+	/* its RAM is the second file, its template the first */
+	assert_int_equal(restore(s, st, mem, -1), 0);
+	assert_int_equal(save(s, st3, m3, s->memory), 0);
+	assert_int_equal(restore(s, st3, m3, s->memory), 0);
+	assert_int_equal(vmm_rig_request(s->r, CTL_RESUME), 0);
+	type(s->r, "x");
+	vmm_rig_expect_log(s->r, "E");
+	close(st);
+	close(mem);
+	close(st3);
+	close(m3);
+}
+
 static void flip(int fd, off_t at)
 {
 	uint8_t byte;
@@ -233,6 +260,26 @@ static void damage_is_found(void **state)
 	expect_refused(s, "state: ");
 	assert_int_equal(ftruncate(s->state, 0), 0);
 	expect_refused(s, "state: not a machine's state");
+}
+
+static void damage_of_the_template_is_found(void **state)
+{
+	struct saved *s = *state;
+	int st = vmm_rig_file(s->r, "state2"), mem = vmm_rig_file(s->r, "mem2");
+
+	boot(s);
+	assert_int_equal(save(s, s->state, s->memory, -1), 0);
+	assert_int_equal(save(s, st, mem, s->memory), 0);
+	flip(s->memory, 0x1000000 + 20);
+	assert_int_not_equal(restore(s, st, mem, s->memory), 0);
+	if (!strstr(s->r->reply.detail, "template: damaged at 16 MiB"))
+		fail_msg("%s", s->r->reply.detail);
+	flip(s->memory, 0x1000000 + 20);
+	assert_int_equal(restore(s, st, mem, s->memory), 0);
+	/* one that was made without a template */
+	assert_int_not_equal(restore(s, s->state, s->memory, s->memory), 0);
+	close(st);
+	close(mem);
 }
 
 /* Change the section, with right checksums. @param off counted from its data,
@@ -335,6 +382,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_machine_goes_on_from_files),
+		TEST(a_template_may_be_another_file),
+		TEST(damage_of_the_template_is_found),
 		TEST(again_and_again),
 		TEST(only_what_differs_is_written),
 		TEST(damage_is_found),
