@@ -151,6 +151,8 @@ vmmdev_tests = test-cowfile \
 	test-statefile \
 	test-virtio-blk \
 	test-virtio-mmio \
+	test-virtio-net \
+	test-virtio-net-bad \
 	test-virtio-race \
 	test-virtio-rng \
 	test-virtio-state \
@@ -182,6 +184,12 @@ test_virtio_blk_LDADD = $(vmmdev_ldadd)
 test_virtio_mmio_SOURCES = tests/unit/test-virtio-mmio.c
 test_virtio_mmio_CPPFLAGS = $(unit_cppflags)
 test_virtio_mmio_LDADD = $(vmmdev_ldadd)
+test_virtio_net_SOURCES = tests/unit/test-virtio-net.c
+test_virtio_net_CPPFLAGS = $(unit_cppflags)
+test_virtio_net_LDADD = $(vmmdev_ldadd)
+test_virtio_net_bad_SOURCES = tests/unit/test-virtio-net-bad.c
+test_virtio_net_bad_CPPFLAGS = $(unit_cppflags)
+test_virtio_net_bad_LDADD = $(vmmdev_ldadd)
 test_virtio_race_SOURCES = tests/unit/test-virtio-race.c
 test_virtio_race_CPPFLAGS = $(unit_cppflags)
 test_virtio_race_LDADD = $(vmmdev_ldadd)

@@ -99,6 +99,8 @@ libvmmdev_a_SOURCES = \
 	runner/vmm/virtio-blk.h \
 	runner/vmm/virtio-mmio.c \
 	runner/vmm/virtio-mmio.h \
+	runner/vmm/virtio-net.c \
+	runner/vmm/virtio-net.h \
 	runner/vmm/virtio-regs.c \
 	runner/vmm/virtio-regs.h \
 	runner/vmm/virtio-rng.c \

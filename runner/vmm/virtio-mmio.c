@@ -148,6 +148,13 @@ void virtio_mmio_fail(struct virtio_mmio *d, const char *why)
 		interrupt(d, VIRTIO_MMIO_INT_CONFIG);
 }
 
+void virtio_mmio_config_changed(struct virtio_mmio *d)
+{
+	d->generation++;
+	if (d->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+}
+
 bool virtio_mmio_pop(struct virtio_mmio *d, unsigned int queue,
 		     struct virtq_chain *c)
 {

@@ -6,8 +6,7 @@
  * the thread of the loop; one mutex per device.  The device's own state (all of
  * ops) belongs to the loop's thread alone.
  *
- * File descriptors (the kick eventfds) are in struct virtio_kick and nowhere
- * else; virtio_mmio_open_fds() makes all of them.  The rest is plain memory.
+ * File descriptors are in struct virtio_kick; the rest is plain memory.
  */
 #ifndef PODFLARE_VMM_VIRTIO_MMIO_H
 #define PODFLARE_VMM_VIRTIO_MMIO_H
@@ -25,8 +24,7 @@
 #define VIRTIO_QUEUES_MAX 3
 
 struct virtio_mmio;
-
-/* What a device stands on; outlives it. */
+/* Outlives the device. */
 struct virtio_env {
 	const struct guest_memory *mem;
 	const struct irq_line *irq;
@@ -56,12 +54,13 @@ struct virtio_mmio {
 	struct bus_region region;	/* vm.c sets the base and adds it */
 	const struct virtio_ops *ops;
 	struct virtio_env env;
-	const void *config;		/* device config space, constant */
+	const void *config;		/* device config space, see lock */
 	size_t config_len;
 	uint64_t offered;		/* feature bits */
 
-	pthread_mutex_t lock;		/* guards all below but isr */
+	pthread_mutex_t lock;		/* guards config and all below but isr */
 	atomic_uint isr;		/* InterruptStatus */
+	uint32_t generation;		/* of config */
 	uint64_t features;		/* what the driver accepts */
 	uint32_t features_sel, driver_features_sel;
 	uint32_t status;
@@ -92,8 +91,8 @@ void virtio_mmio_close_fds(struct virtio_mmio *d);
 /* Raise the interrupt again if the driver has not acknowledged it: an edge may
  * have been under way when the VM's state was read. */
 void virtio_mmio_repeat(struct virtio_mmio *d);
-/* For KVM_IOEVENTFD at QueueNotify (region.base + 0x50, 4 bytes, datamatch
- * @queue). Return: the eventfd; -1 past the last queue. */
+/* For KVM_IOEVENTFD at QueueNotify, datamatch @queue. Return: the eventfd; -1 past
+ * the last queue. */
 int virtio_mmio_kick_fd(const struct virtio_mmio *d, unsigned int queue);
 
 /* ---- for devices ---- */
@@ -101,10 +100,12 @@ int virtio_mmio_kick_fd(const struct virtio_mmio *d, unsigned int queue);
 /* Take the lock on the loop's thread (timers, sockets; notify has it). */
 void virtio_mmio_lock(struct virtio_mmio *d);
 void virtio_mmio_unlock(struct virtio_mmio *d);
-/* Return: whether queues may be worked on: DRIVER_OK, not failed. */
+/* Return: whether queues may be worked on. */
 bool virtio_mmio_running(const struct virtio_mmio *d);
 /* The driver broke the rules: DEVICE_NEEDS_RESET, and all queues rest. */
 void virtio_mmio_fail(struct virtio_mmio *d, const char *why);
+/* Tell the driver that the config space was changed (under the lock). */
+void virtio_mmio_config_changed(struct virtio_mmio *d);
 /* virtq_pop() with its error dealt with. Return: true when @c holds a chain. */
 bool virtio_mmio_pop(struct virtio_mmio *d, unsigned int queue,
 		     struct virtq_chain *c);

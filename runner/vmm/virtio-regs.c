@@ -235,13 +235,15 @@ static uint32_t reg_read(struct virtio_mmio *d, uint64_t reg)
 		return queue ? d->queues[d->queue_sel].ready : 0;
 	case VIRTIO_MMIO_STATUS:
 		return d->status;
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return d->generation;
 	case VIRTIO_MMIO_SHM_LEN_LOW:	/* there is no shared memory: -1 */
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX;
 	default:
-		return 0;	/* write-only, reserved, ConfigGeneration */
+		return 0;	/* write-only, reserved */
 	}
 }
 
@@ -254,9 +256,12 @@ static void regs_read(struct bus_region *r, uint64_t off, void *data,
 	memset(data, 0, len);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		off -= VIRTIO_MMIO_CONFIG;
-		if (off < d->config_len)
-			memcpy(data, (const uint8_t *)d->config + off,
-			       MIN(len, d->config_len - off));
+		if (off >= d->config_len)
+			return;
+		pthread_mutex_lock(&d->lock);
+		memcpy(data, (const uint8_t *)d->config + off,
+		       MIN(len, d->config_len - off));
+		pthread_mutex_unlock(&d->lock);
 		return;
 	}
 	if (len != 4 || off % 4 != 0)

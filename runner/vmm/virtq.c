@@ -145,16 +145,28 @@ void virtq_unpop(struct virtq *q)
 	q->avail_next--;
 }
 
+void virtq_push_all(struct virtq *q, const struct virtq_pushed *p,
+		    unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		volatile struct vring_used_elem *e;
+
+		e = &q->used->ring[q->used_next % q->size];
+		e->id = p[i].head;
+		e->len = p[i].written;
+		q->used_next++;
+	}
+	/* Release: the entries, and buffers, are there before the index. */
+	__atomic_store_n(&q->used->idx, q->used_next, __ATOMIC_RELEASE);
+}
+
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
 {
-	volatile struct vring_used_elem *e;
+	const struct virtq_pushed p = { head, written };
 
-	e = &q->used->ring[q->used_next % q->size];
-	e->id = head;
-	e->len = written;
-	q->used_next++;
-	/* Release: the entry, and the buffer, are there before the index. */
-	__atomic_store_n(&q->used->idx, q->used_next, __ATOMIC_RELEASE);
+	virtq_push_all(q, &p, 1);
 }
 
 bool virtq_should_notify(struct virtq *q)

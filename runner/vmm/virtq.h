@@ -37,6 +37,12 @@ struct virtq {
 	volatile struct vring_used *used;
 };
 
+/* A chain to be handed back. */
+struct virtq_pushed {
+	uint16_t head;
+	uint32_t written;
+};
+
 /* Ranges of guest memory, consumed from the front. */
 struct virtq_span {
 	struct iovec *iov;
@@ -66,6 +72,10 @@ int virtq_pop(struct virtq *q, const struct guest_memory *mem,
 void virtq_unpop(struct virtq *q);
 /* Hand a chain back with @written bytes in its device-writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
+/* Hand several back, which the driver sees all at once. @param n at most the
+ * queue's size */
+void virtq_push_all(struct virtq *q, const struct virtq_pushed *p,
+		    unsigned int n);
 /* Return: whether the driver wants an interrupt for what was pushed since the
  * last call. */
 bool virtq_should_notify(struct virtq *q);
