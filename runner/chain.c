@@ -159,6 +159,12 @@ int chain_drop(int dirfd, unsigned int nr, struct err *err)
 	return 0;
 }
 
+void chain_tidy(int dirfd)
+{
+	unlinkat(dirfd, CHAIN_TMP, 0);
+	unlinkat(dirfd, CHAIN_LIVE_TMP, 0);
+}
+
 /* Whether nothing but zeros is where the header should be. */
 static bool is_blank(int fd)
 {
@@ -257,7 +263,7 @@ static int prune(int dirfd, struct chain *c, struct layer *layers,
 /* Few layers of many. Return: 0, or -1 with @err. */
 static int shorten(int dirfd, struct chain *c, struct err *err)
 {
-	if (c->n <= CHAIN_FLATTEN || chain_flatten(dirfd, c, err) == 0)
+	if (chain_shorten(dirfd, c, err) == 0)
 		return 0;
 	/* without room for that it is used as it is */
 	if (c->n > CHAIN_MAX)

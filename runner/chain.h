@@ -17,8 +17,10 @@
 #include "common/err.h"
 
 #define CHAIN_MAX 44		/* layers of one sandbox */
-#define CHAIN_FLATTEN 16	/* a start from disk makes one of so many */
+#define CHAIN_FLATTEN 16	/* of more than so many, some are made one */
 #define CHAIN_NAME 24
+#define CHAIN_TMP "disk.flat.tmp"	/* a layer that is being made of others, */
+#define CHAIN_LIVE_TMP "disk.live.tmp"	/* the same while a VMM has them */
 
 struct chain {
 	unsigned int n;
@@ -40,6 +42,8 @@ int chain_add(int dirfd, unsigned int nr, uint64_t size, struct err *err);
 int chain_link(int from, int to, const struct chain *c, struct err *err);
 /* Remove layer @nr. Return: 0 (also when there is none), or -1 with @err. */
 int chain_drop(int dirfd, unsigned int nr, struct err *err);
+/* Remove layers that were being made when the runner or the host ended. */
+void chain_tidy(int dirfd);
 
 /* Make the chain fit to be opened by a VMM, whatever the last one left: all
  * layers sealed but the top, which nobody else has. @c is what there is then.
@@ -53,6 +57,9 @@ int chain_thaw(int dirfd, uint64_t size, unsigned int top, struct chain *c,
 /* Make one layer of all but the top one. Return: 0, or -1 with @err: then the
  * chain is as it was. */
 int chain_flatten(int dirfd, struct chain *c, struct err *err);
+/* Make CHAIN_FLATTEN layers, or fewer, of more: of those below the top that cost
+ * least. Return: 0, or -1 with @err, when it may be done in part. */
+int chain_shorten(int dirfd, struct chain *c, struct err *err);
 /* Seal layer @nr, in a copy of this folder's own. Return: 0, or -1 with @err. */
 int chain_own(int dirfd, unsigned int nr, struct err *err);
 

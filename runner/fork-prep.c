@@ -112,6 +112,9 @@ void fork_prepare_source(struct fork *f)
 		err_set(&f->prep_err, ERR_LIMIT,
 			"sandbox %s: its disk has %u layers, one for each fork "
 			"so far, and cannot have more", src->name, f->chain.n);
+		if (f->flat_err.code)
+			err_hint(&f->prep_err, "they could not be made fewer: "
+				 "%.300s", f->flat_err.msg);
 		err_hint(&f->prep_err, "podflare freeze %s and podflare thaw %s "
 			 "make one of them", src->name, src->name);
 		return;

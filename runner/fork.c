@@ -19,7 +19,9 @@
  * sandbox itself; with it comes the held one, the fork's point, which all the
  * others are copies of: they have the same state.
  *
- * Forks of one sandbox take turns, as each puts a layer on its disk.
+ * Forks of one sandbox take turns, as each puts a layer on its disk.  When there
+ * are many, some of them are made one, in the background; a fork waits for that
+ * when there is no room for another layer.
  */
 #include "runner/fork.h"
 
@@ -27,6 +29,7 @@
 
 #include "common/log.h"
 #include "runner/agent.h"
+#include "runner/flatten.h"
 #include "runner/fork-slot.h"
 #include "runner/vmctl-fork.h"
 
@@ -67,19 +70,70 @@ static void fork_free(struct fork *f)
 	free(f);
 }
 
-/* The next one may copy it. */
+static void flattened(struct sandbox *src, const struct err *err);
+
+/* Whether @f has to wait until @src has fewer layers, which is begun. */
+static bool is_full(struct fork *f, struct sandbox *src)
+{
+	struct chain c;
+
+	if (src->kind != SB_SANDBOX || f->shortened ||
+	    chain_list(src->dirfd, &c, NULL) < 0 || c.n < CHAIN_MAX)
+		return false;
+	if (src->flat || flatten_start(src, flattened, &f->flat_err) == 0)
+		return true;
+	f->shortened = true;
+	return false;
+}
+
+/* The next one may copy it, if nobody does. */
+static void next(struct sandbox *src)
+{
+	struct fork *f;
+
+	if (src->fork || flatten_holds(src) || flatten_turn(src))
+		return;
+	f = TAILQ_FIRST(&src->forks);
+	if (!f || src->fork || is_full(f, src))
+		return;
+	TAILQ_REMOVE(&src->forks, f, link);
+	begin(f);
+}
+
 static void let_go(struct fork *f, struct sandbox *src)
 {
-	struct fork *next;
-
 	if (src->fork != f)
 		return;
 	src->fork = NULL;
-	next = TAILQ_FIRST(&src->forks);
-	if (!next)
-		return;
-	TAILQ_REMOVE(&src->forks, next, link);
-	begin(next);
+	next(src);
+}
+
+/* More layers than are good for a disk that is read: in time, make few of
+ * them. */
+static void shorten(struct sandbox *src)
+{
+	struct err err = ERR_INIT;
+	struct chain c;
+
+	if (src->kind == SB_SANDBOX && src->state == SB_RUNNING && !src->flat &&
+	    chain_list(src->dirfd, &c, &err) == 0 && c.n > CHAIN_FLATTEN)
+		flatten_start(src, flattened, &err);
+}
+
+static void flattened(struct sandbox *src, const struct err *err)
+{
+	struct fork *f;
+
+	if (err)
+		TAILQ_FOREACH(f, &src->forks, link) {
+			f->shortened = true;
+			f->flat_err = *err;
+		}
+	else
+		shorten(src);
+	life_remove_go_on(src);
+	next(src);
+	life_settle(src);
 }
 
 /* When nothing is in flight any more. */
@@ -95,6 +149,7 @@ void fork_check_done(struct fork *f)
 	let_go(f, f->source);
 	r->nr_forks--;
 	f->ops->done(f->arg, f->err.code ? &f->err : NULL);
+	shorten(f->origin);
 	fork_free(f);
 }
 
@@ -268,10 +323,8 @@ void fork_start(struct fork *f)
 	f->batch = f->nr_slots;
 	f->batch = MIN(f->batch, src->kind == SB_SANDBOX ? FIRST_BATCH
 							 : VM_FORK_MAX);
-	if (src->fork)
-		TAILQ_INSERT_TAIL(&src->forks, f, link);
-	else
-		begin(f);
+	TAILQ_INSERT_TAIL(&src->forks, f, link);
+	next(src);
 }
 
 void fork_cancel(struct fork *f, const struct err *err)

@@ -64,6 +64,8 @@ struct fork {
 	unsigned int nr_slots;
 	unsigned int first, batch;	/* of the batch that is being made */
 	bool started;	/* it is the source's turn with this one */
+	bool shortened;	/* its chain could not be made shorter: flat_err */
+	struct err flat_err;
 	bool cancelled;
 	struct err err;	/* why there is no copy at all */
 	unsigned int unsettled;	/* slots */

@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "runner/events.h"
+#include "runner/flatten.h"
 #include "runner/fork-slot.h"
 #include "runner/store.h"
 #include "runner/text.h"
@@ -105,6 +106,7 @@ static void vm_gone(void *arg, const struct vm_end *end)
 	struct sandbox_gone *g;
 
 	sb->vm = NULL;
+	flatten_stop(sb);
 	if (sb->boot)
 		boot_vm_gone(sb->boot, end);
 	else if (sb->slot)
@@ -281,6 +283,10 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 		}
 		/* fall through */
 	case SB_STOPPED:
+		if (sb->flat) {
+			TAILQ_INSERT_TAIL(&sb->waits, w, link);
+			return;
+		}
 		if (sandbox_check_idle(sb, &err) < 0 || restart(sb, &err) < 0)
 			break;
 		TAILQ_INSERT_TAIL(&sb->waits, w, link);
@@ -310,7 +316,7 @@ void life_settle(struct sandbox *sb)
 {
 	struct err err = ERR_INIT;
 
-	if (TAILQ_EMPTY(&sb->waits) || sb->freeze || sb->linking)
+	if (TAILQ_EMPTY(&sb->waits) || sb->freeze || sb->linking || sb->flat)
 		return;
 	if (sb->state == SB_RUNNING)
 		life_wake(sb, NULL, NULL);
@@ -344,6 +350,7 @@ void life_let_go(struct runner *r)
 		if (sb->boot)
 			boot_abort(sb->boot, &err);
 		life_wake(sb, &err, NULL);
+		flatten_stop(sb);
 		if (sb->vm)
 			vmproc_free(sb->vm);
 		sb->vm = NULL;

@@ -26,6 +26,8 @@ typedef void (*life_cb)(void *arg, const struct err *err);
 /* End the process, remove every file. In any state, once or more often.
  * @force: do not wait for a process that cannot be killed. */
 void life_remove(struct sandbox *sb, bool force, life_cb cb, void *arg);
+/* What it waited for, flatten.h, may be through. */
+void life_remove_go_on(struct sandbox *sb);
 /* Power the guest off (its agent syncs); what does not answer is ended by its
  * VMM. One that does not run is left as it is. @err is always NULL. */
 void life_stop(struct sandbox *sb, life_cb cb, void *arg);

@@ -11,7 +11,9 @@ librunner_a_SOURCES = \
 	runner/boot-disk.c runner/boot-parts.h runner/boot-restore.c \
 	runner/boot.c runner/boot.h \
 	runner/bootargs.c runner/bootargs.h \
-	runner/chain-flat.c runner/chain.c runner/chain.h \
+	runner/chain-flat.c runner/chain-live.c runner/chain-live.h \
+	runner/chain-merge.c runner/chain-merge.h \
+	runner/chain.c runner/chain.h \
 	runner/child.c runner/child.h \
 	runner/client.c runner/client.h \
 	runner/copies.c runner/copies.h \
@@ -19,6 +21,7 @@ librunner_a_SOURCES = \
 	runner/daemon.c runner/daemon.h \
 	runner/disk.c runner/disk.h \
 	runner/events.c runner/events.h \
+	runner/flatten.c runner/flatten.h \
 	runner/fork-batch.c \
 	runner/fork-prep.c \
 	runner/fork-slot.c runner/fork-slot.h \
@@ -73,6 +76,7 @@ librunner_a_SOURCES = \
 	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \
+	runner/vmctl-layers.c runner/vmctl-layers.h \
 	runner/vmctl-save.c runner/vmctl-save.h \
 	runner/vmctl.c runner/vmctl.h \
 	runner/vmproc.c runner/vmproc.h \

@@ -23,6 +23,7 @@
 #include "common/dial.h"
 #include "common/log.h"
 #include "runner/daemon.h"
+#include "runner/flatten.h"
 #include "runner/image-put.h"
 #include "runner/life.h"
 #include "runner/places.h"
@@ -197,11 +198,14 @@ static bool is_undoing(const struct runner *r)
 static void finish(struct runner *r, struct signals *sig, bool own)
 {
 	uint64_t end = now_ns() + UNDO_MS * 1000000ULL;
+	struct sandbox *sb;
 	int fd = sig->watch.fd;
 
 	if (own)
 		unlinkat(r->places.runtime_fd, RUNNER_SOCKET, 0);
 	server_free(r->server, DRAIN_MS);
+	TAILQ_FOREACH(sb, &r->sandboxes, link)
+		flatten_stop(sb);
 	if (r->stuck)	/* nor would this; the next one clears up */
 		return;
 	while (is_undoing(r) && now_ns() < end)

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "runner/chain.h"
 #include "runner/life.h"
 #include "runner/merge.h"
 #include "runner/places.h"
@@ -174,6 +175,7 @@ static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
 		return;
 	}
 	sb->dirfd = steal_fd(&dirfd);
+	chain_tidy(sb->dirfd);
 	if (kind == SB_SANDBOX)
 		order_by_age(&r->sandboxes, sb);
 	else if (kind == SB_SNAPSHOT)

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "runner/agent.h"
 #include "runner/events.h"
+#include "runner/flatten.h"
 #include "runner/fork-slot.h"
 #include "runner/life.h"
 #include "runner/points.h"
@@ -70,18 +71,24 @@ static void files_removed(void *arg, const struct err *err)
 	free(rm);
 }
 
-/* Once the folder is retired and the process is gone. */
+/* Once the folder is retired and the process is gone, and nobody makes files. */
 static void proceed(struct removal *rm)
 {
 	struct sandbox *sb = rm->sb;
 	char socket[64];
 
-	if (!rm->retired || !rm->gone_or_forced)
+	if (!rm->retired || !rm->gone_or_forced || sb->flat)
 		return;
 	loop_timer_cancel(&sb->runner->loop, &rm->deadline);
 	snprintf(socket, sizeof(socket), "%s.sock", sb->id);
 	unlinkat(sb->runner->places.vm_fd, socket, 0);
 	store_destroy(sb, files_removed, rm);
+}
+
+void life_remove_go_on(struct sandbox *sb)
+{
+	if (sb->removal)
+		proceed(sb->removal);
 }
 
 static void folder_retired(void *arg, const struct err *err)
@@ -135,6 +142,7 @@ static void begin(struct sandbox *sb, struct removal *rm)
 	life_wake(sb, &err, NULL);
 	if (sb->boot)
 		boot_abort(sb->boot, &err);
+	flatten_stop(sb);
 	rm->gone_or_forced = !sb->vm;
 	if (sb->vm) {
 		TAILQ_INSERT_TAIL(&sb->gone_waits, &rm->gone, link);

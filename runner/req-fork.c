@@ -236,7 +236,7 @@ static int check_parent(struct runner *r, const struct sandbox *sb,
 	if (sb->kind != SB_SANDBOX || !sb->vm)
 		return err_set(err, ERR_STATE, "sandbox %s: cannot be forked",
 			       sb->name);
-	if (!sb->fork && sandbox_check_idle(sb, err) < 0)
+	if (!sandbox_is_forked(sb) && sandbox_check_idle(sb, err) < 0)
 		return -1;
 	if (r->nr_sandboxes + n > RUNNER_SANDBOXES_MAX)
 		return err_set(err, ERR_LIMIT, "there are %u sandboxes, %u more "

@@ -40,6 +40,11 @@ bool sandbox_is_stored(const struct sandbox *sb)
 	       (sb->kind != SB_SNAPSHOT || sb->state == SB_FROZEN);
 }
 
+bool sandbox_is_forked(const struct sandbox *sb)
+{
+	return sb->fork || !TAILQ_EMPTY(&sb->forks);
+}
+
 static struct sandbox_list *list_of(struct runner *r, enum sandbox_kind kind)
 {
 	return kind == SB_SANDBOX ? &r->sandboxes :

@@ -21,6 +21,7 @@
 
 struct boot;
 struct fork;
+struct flatten;
 struct freeze;
 struct fork_slot;
 struct removal;
@@ -59,6 +60,7 @@ struct sandbox {
 	struct fork_slot *slot;	/* while it is being made by a fork */
 	struct fork *fork;	/* that copies it now */
 	TAILQ_HEAD(, fork) forks;	/* that wait for their turn */
+	struct flatten *flat;	/* its disk's chain is made shorter */
 	bool logged;		/* the log tells of it */
 	bool retired;		/* its folder has the name of one that goes */
 	bool switching, merging;	/* is being paused or resumed; merged */
@@ -83,6 +85,8 @@ int sandbox_home(const struct sandbox *sb);
 bool sandbox_is_held(const struct sandbox *sb);
 /* Whether it has a meta.json, in the state that it is in. */
 bool sandbox_is_stored(const struct sandbox *sb);
+/* Whether a fork of it goes on, or waits for its turn. */
+bool sandbox_is_forked(const struct sandbox *sb);
 /* Return: the hidden one of that id, NULL. */
 struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
 			       const char *id);

@@ -265,7 +265,7 @@ static int check(struct sandbox *sb, struct err *err)
 				 "podflare exec %s true starts it", sb->name);
 		return err_context(err, "cannot make a snapshot");
 	}
-	if (!sb->fork && sandbox_check_idle(sb, err) < 0)
+	if (!sandbox_is_forked(sb) && sandbox_check_idle(sb, err) < 0)
 		return -1;
 	if (sb->state == SB_RUNNING) {
 		f.vmm = vmproc_pid(sb->vm);

@@ -100,7 +100,7 @@ void sandbox_move(struct sandbox *sb, enum sandbox_event ev)
 
 int sandbox_check_idle(const struct sandbox *sb, struct err *err)
 {
-	const char *what = sb->fork ? "forked" : sb->merging ? "merged" :
+	const char *what = sandbox_is_forked(sb) ? "forked" : sb->merging ? "merged" :
 			   sb->freeze ? "frozen" :
 			   sb->linking ? "made a snapshot of" :
 			   sb->switching ? "paused or resumed" : NULL;

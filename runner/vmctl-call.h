@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "runner/vmctl-fork.h"
+#include "runner/vmctl-layers.h"
 #include "runner/vmm/control.h"
 
 struct vmctl_call {
@@ -13,8 +14,9 @@ struct vmctl_call {
 	LIST_ENTRY(vmctl_call) link;
 	TAILQ_ENTRY(vmctl_call) unsent;
 	struct loop_timer deadline;
-	vmctl_cb cb;	/* one of the two; none: cancelled, only the answer is */
+	vmctl_cb cb;	/* one of these; none: cancelled, only the answer is */
 	vmctl_fork_cb forked;	/* awaited */
+	vmctl_layers_cb layers;
 	uint32_t children;	/* of a fork */
 	void *arg;
 	struct ctl_connect msg;	/* its beginning for other types */
@@ -41,5 +43,10 @@ void vmctl_call_free(struct vmctl_call *c);
  * Return: 0, or -1 with @err and the call freed. */
 int vmctl_call_send(struct vmctl_call *c, const void *msg, size_t len,
 		    const int *fds, size_t nfds, struct err *err);
+/* Tell whoever waits that it has failed; once. */
+void vmctl_call_fail(struct vmctl_call *c, const struct err *err,
+		     const struct vm_status *st);
+/* A CTL_LAYERED to call @c, NULL: to none. Return: false: it is no good. */
+bool vmctl_layers_answer(struct vmctl_call *c, const struct ctl_layered *m);
 
 #endif

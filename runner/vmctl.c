@@ -32,21 +32,37 @@ void vmctl_call_free(struct vmctl_call *c)
 	free(c);
 }
 
+void vmctl_call_fail(struct vmctl_call *c, const struct err *err,
+		     const struct vm_status *st)
+{
+	vmctl_layers_cb layers = c->layers;
+	vmctl_fork_cb forked = c->forked;
+	vmctl_cb cb = c->cb;
+
+	c->cb = NULL;
+	c->forked = NULL;
+	c->layers = NULL;
+	if (cb)
+		cb(c->arg, err, st, -1);
+	else if (forked)
+		forked(c->arg, err, NULL);
+	else if (layers)
+		layers(c->arg, err, NULL);
+}
+
 /* Answer a call and free it. @fd is passed on, or closed. */
 static void call_end(struct vmctl_call *c, const struct err *err,
 		     const struct vm_status *st, int fd)
 {
-	vmctl_fork_cb forked = c->forked;
-	vmctl_cb cb = c->cb;
-	void *arg = c->arg;
+	struct vmctl_call was = *c;
 
 	vmctl_call_free(c);
-	if (cb)
-		cb(arg, err, st, fd);
+	if (err)
+		vmctl_call_fail(&was, err, st);
+	else if (was.cb)
+		was.cb(was.arg, NULL, st, fd);
 	else if (fd >= 0)
 		close(fd);
-	if (forked)
-		forked(arg, err, NULL);
 }
 
 static void set_events(struct vmctl *v)
@@ -99,18 +115,11 @@ static void send_unsent(struct vmctl *v)
 static void call_late(struct loop_timer *t)
 {
 	struct vmctl_call *c = container_of(t, struct vmctl_call, deadline);
-	vmctl_fork_cb forked = c->forked;
-	vmctl_cb cb = c->cb;
 	struct err err = ERR_INIT;
 
 	/* the call stays known, so that a late answer is no surprise */
-	c->cb = NULL;
-	c->forked = NULL;
 	err_set(&err, ERR_TIMEOUT, "the sandbox's VMM does not answer");
-	if (cb)
-		cb(c->arg, &err, NULL, -1);
-	else if (forked)
-		forked(c->arg, &err, NULL);
+	vmctl_call_fail(c, &err, NULL);
 }
 
 struct vmctl_call *vmctl_call_new(struct vmctl *v, uint32_t type,
@@ -182,6 +191,7 @@ struct vmctl_call *vmctl_order(struct vmctl *v, enum vm_order order,
 		[VM_PAUSE] = CTL_PAUSE,
 		[VM_RESUME] = CTL_RESUME,
 		[VM_CONSOLE] = CTL_CONSOLE,
+		[VM_SYNC] = CTL_SYNC,
 		[VM_QUIT] = CTL_QUIT,
 	};
 	struct vmctl_call *c = call_new(v, types[order], timeout_ms, cb, arg,
@@ -211,6 +221,7 @@ void vmctl_cancel(struct vmctl_call *c)
 {
 	c->cb = NULL;
 	c->forked = NULL;
+	c->layers = NULL;
 	if (!c->sent)
 		vmctl_call_free(c);
 }
@@ -282,8 +293,9 @@ static int handle_reply(struct vmctl *v, const struct ctl_reply *m, int fd,
 	struct vm_status st;
 	bool wants_fd;
 
-	if (c && c->msg.h.type == CTL_FORK && !m->error)
-		c = NULL;	/* that is answered in another way */
+	if (c && !m->error && (c->msg.h.type == CTL_FORK ||
+			       c->msg.h.type == CTL_LAYERS))
+		c = NULL;	/* those are answered in another way */
 	wants_fd = c && !m->error && (c->msg.h.type == CTL_CONNECT ||
 				      c->msg.h.type == CTL_CONSOLE);
 	if (!c || wants_fd != (fd >= 0)) {
@@ -341,6 +353,7 @@ static int receive(struct vmctl *v, struct err *err)
 		struct ctl_reply reply;
 		struct ctl_event event;
 		struct ctl_forked forked;
+		struct ctl_layered layered;
 	} m = { 0 };
 	size_t nfds = 1;
 	int fd = -1;
@@ -363,6 +376,10 @@ static int receive(struct vmctl *v, struct err *err)
 	if (n == sizeof(m.forked) && m.h.magic == CTL_MAGIC &&
 	    m.h.type == CTL_FORKED && fd < 0)
 		return handle_forked(v, &m.forked, err) < 0 ? -1 : 1;
+	if (n == sizeof(m.layered) && m.h.magic == CTL_MAGIC &&
+	    m.h.type == CTL_LAYERED && fd < 0)
+		return vmctl_layers_answer(find_call(v, m.h.seq), &m.layered)
+			? 1 : protocol_error(err, "layers");
 	return protocol_error(err, n < 0 ? "oversized message" : "message");
 }
 

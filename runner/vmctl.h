@@ -53,7 +53,9 @@ struct vm_config {
 	char disk_id[20];
 };
 
-enum vm_order { VM_STATUS, VM_PAUSE, VM_RESUME, VM_CONSOLE, VM_QUIT };
+enum vm_order {
+	VM_STATUS, VM_PAUSE, VM_RESUME, VM_CONSOLE, VM_SYNC, VM_QUIT,
+};
 
 struct vmctl;
 struct vmctl_call;

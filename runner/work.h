@@ -21,6 +21,7 @@ enum work_lane {
 	WORK_PUT,	/* receiving images */
 	WORK_FORK,	/* folders and files of copies */
 	WORK_LOG,	/* one thread: events, in order */
+	WORK_FLAT,	/* copying disk layers */
 	WORK_LANES
 };
 
@@ -32,7 +33,7 @@ struct work_job {
 
 TAILQ_HEAD(work_queue, work_job);
 
-#define WORK_THREADS 10
+#define WORK_THREADS 12
 
 struct work {
 	struct loop *loop;

@@ -257,7 +257,7 @@ vmm_tests = \
 	test-memory \
 	test-serial \
 	test-tinyguest \
-	test-vmm test-vmm-fork test-vmm-snapshot
+	test-vmm test-vmm-fork test-vmm-layers test-vmm-snapshot
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
 vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
@@ -290,6 +290,10 @@ test_vmm_fork_SOURCES = tests/unit/test-vmm-fork.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_fork_CPPFLAGS = $(unit_cppflags)
 test_vmm_fork_LDADD = $(vmm_ldadd)
+test_vmm_layers_SOURCES = tests/unit/test-vmm-layers.c \
+	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
+test_vmm_layers_CPPFLAGS = $(unit_cppflags)
+test_vmm_layers_LDADD = $(vmm_ldadd)
 test_vmm_snapshot_SOURCES = tests/unit/test-vmm-snapshot.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_snapshot_CPPFLAGS = $(unit_cppflags)
@@ -300,7 +304,7 @@ endif
 if HAVE_CMOCKA
 runner_tests = test-chain test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
-	test-runner-template \
+	test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
 	test-runner-start \
 	test-runner-snapshot
@@ -315,6 +319,7 @@ test_chain_files_LDADD = librunner.a libvqdriver.a libvmmdev.a libcommon.a \
 EXTRA_PROGRAMS += fake-vmm
 fake_vmm_SOURCES = tests/fake/fake-vmm.c tests/fake/fake-agent.c \
 	tests/fake/fake-agent.h tests/fake/fake-fork.c \
+	tests/fake/fake-layers.c \
 	tests/fake/fake-save.c
 fake_vmm_CFLAGS = $(AM_CFLAGS) -pthread
 fake_vmm_LDADD = libcommon.a
@@ -345,6 +350,10 @@ test_runner_fork_SOURCES = tests/unit/test-runner-fork.c $(runner_fork)
 test_runner_fork_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_LDADD = $(runner_ldadd)
 EXTRA_test_runner_fork_DEPENDENCIES = $(runner_extra)
+test_runner_layers_SOURCES = tests/unit/test-runner-layers.c $(runner_fork)
+test_runner_layers_CPPFLAGS = $(runner_cppflags)
+test_runner_layers_LDADD = $(runner_ldadd)
+EXTRA_test_runner_layers_DEPENDENCIES = $(runner_extra)
 test_runner_template_SOURCES = tests/unit/test-runner-template.c $(runner_fork)
 test_runner_template_CPPFLAGS = $(runner_cppflags)
 test_runner_template_LDADD = $(runner_ldadd)

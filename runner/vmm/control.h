@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define CTL_MAGIC 0x70660003u
+#define CTL_MAGIC 0x70660004u
 #define CTL_LISTEN_FD 3		/* in the new VMM process */
 
 #define CTL_MAX_VCPUS 8
@@ -56,9 +56,13 @@ enum ctl_type {
 			 * answered. Disks are flushed. */
 	CTL_RESTORE,	/* struct ctl_restore + fds: once, in place of a
 			 * CTL_CONFIG; the guest is held then */
+	CTL_LAYERS,	/* struct ctl_layers + fd -> struct ctl_layered: what a
+			 * disk is made of; one layer in the place of several.
+			 * CTL_REPLY with an error: nothing has changed. */
 	CTL_REPLY = 64,
 	CTL_EVENT,
 	CTL_FORKED,
+	CTL_LAYERED,
 };
 
 struct ctl_header {
@@ -143,6 +147,29 @@ struct ctl_restore {
 	uint32_t nr_disks;
 	uint32_t has_template;
 	struct ctl_disk disks[CTL_MAX_DISKS];
+};
+
+/* Which file a descriptor is open on. */
+struct ctl_file {
+	uint64_t dev, ino;
+};
+
+/* With a count the fd: a sealed layer that holds what @count layers from @first
+ * on (0: the lowest above the raw file) hold together.  They have to be sealed,
+ * below the top, and the files @old. */
+struct ctl_layers {
+	struct ctl_header h;
+	uint32_t disk;		/* as in CTL_CONFIG, 0: the first */
+	uint32_t first, count;	/* count 0: no fd, the answer is all */
+	uint32_t reserved;
+	struct ctl_file old[CTL_MAX_LAYERS];
+};
+
+struct ctl_layered {
+	struct ctl_header h;
+	uint32_t n;		/* layers that there are now */
+	uint32_t sealed;	/* the lowest so many are */
+	struct ctl_file layers[CTL_MAX_LAYERS];
 };
 
 struct ctl_connect {

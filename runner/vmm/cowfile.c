@@ -75,8 +75,7 @@ static int bitmap_load(struct cow_layer *l, struct err *err)
 	return 0;
 }
 
-/* @l has its fd. */
-static int layer_load(struct cow_layer *l, struct err *err)
+int cow_layer_read(struct cow_layer *l, struct err *err)
 {
 	if (cow_format_load(l->fd, &l->header, err) < 0)
 		return -1;
@@ -135,7 +134,7 @@ int cow_open(struct cow_disk *c, const int *fds, unsigned int nr,
 	if (disk_file_size(c->bottom, &bottom_size, err) < 0)
 		goto fail;
 	for (unsigned int i = 0; i < c->nr; i++) {
-		if (layer_load(&c->layers[i], err) < 0) {
+		if (cow_layer_read(&c->layers[i], err) < 0) {
 			err_context(err, "file %u of the disk", i + 1);
 			goto fail;
 		}
@@ -185,7 +184,7 @@ int cow_layer_load(const struct cow_disk *c, int fd, struct cow_layer *l,
 		   struct err *err)
 {
 	*l = (struct cow_layer){ .fd = fd };
-	if (layer_load(l, err) == 0) {
+	if (cow_layer_read(l, err) == 0) {
 		if (l->empty && !(l->header.flags & COW_SEALED) &&
 		    l->header.size == c->disk.size)
 			return 0;

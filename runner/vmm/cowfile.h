@@ -63,6 +63,9 @@ void cow_thaw(struct cow_disk *c);
  * on failure too. Allocates. Return: 0, or -1 with @err. */
 int cow_layer_load(const struct cow_disk *c, int fd, struct cow_layer *l,
 		   struct err *err);
+/* Read the layer in @l->fd; allocates. Return: 0, or -1 with @err: to be closed
+ * all the same. */
+int cow_layer_read(struct cow_layer *l, struct err *err);
 /* Give back what was not pushed. */
 void cow_layer_close(struct cow_layer *l);
 /* Put @l, taken over, on a frozen or sealed top; it is written to from now on.
@@ -72,5 +75,18 @@ void cow_push(struct cow_disk *c, struct cow_layer *l);
 int cow_may_push(const struct cow_disk *c, struct err *err);
 /* Close the top, which is the parent's; another one has to follow. */
 void cow_drop_top(struct cow_disk *c);
+
+/*
+ * Sealed layers may give way to one that holds what they hold together: a chain
+ * that forks have made long gets short again, between two requests of the guest.
+ */
+/* Whether layers @first to @first + @count - 1 may. Return: 0, or -1 with @err. */
+int cow_may_replace(const struct cow_disk *c, unsigned int first,
+		    unsigned int count, struct err *err);
+/* Put the sealed layer @fd, taken over, on failure too, in their place: after
+ * cow_may_replace(). Return: 0, or -1 with @err and all as it was: damaged, not
+ * sealed, of another size, with other clusters. */
+int cow_replace(struct cow_disk *c, unsigned int first, unsigned int count,
+		int fd, struct err *err);
 
 #endif

@@ -28,6 +28,7 @@ union message {
 	struct ctl_fork fork;
 	struct ctl_save save;
 	struct ctl_restore restore;
+	struct ctl_layers layers;
 	uint8_t too_long[sizeof(struct ctl_config) + 1];
 };
 

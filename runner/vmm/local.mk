@@ -22,6 +22,8 @@ libvmm_a_SOURCES = \
 	runner/vmm/isolate.h \
 	runner/vmm/kvm.c \
 	runner/vmm/kvm.h \
+	runner/vmm/layers.c \
+	runner/vmm/layers.h \
 	runner/vmm/request-config.c \
 	runner/vmm/request-config.h \
 	runner/vmm/request.c \
@@ -85,6 +87,7 @@ libvmmdev_a_SOURCES = \
 	runner/vmm/cowfile.h \
 	runner/vmm/cowio.c \
 	runner/vmm/cowio.h \
+	runner/vmm/cowswap.c \
 	runner/vmm/disk.c \
 	runner/vmm/disk.h \
 	runner/vmm/irq.c \

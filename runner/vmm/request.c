@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "runner/vmm/layers.h"
 #include "runner/vmm/request-config.h"
 #include "runner/vmm/vmm.h"
 
@@ -232,6 +233,9 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 		break;
 	case CTL_FORK:
 		ok = on_fork(v, msg, len, (int *)fds, nfds);
+		break;
+	case CTL_LAYERS:
+		ok = layers_request(v, msg, len, (int *)fds, nfds);
 		break;
 	default:
 		ok = nfds == 0 && dispatch(v, msg, len);

@@ -15,6 +15,7 @@ union fake_message {
 	struct ctl_fork fork;
 	struct ctl_save save;
 	struct ctl_restore restore;
+	struct ctl_layers layers;
 };
 
 /* The process's own, for its parts. */
@@ -23,6 +24,9 @@ struct fake_vmm {
 	uint32_t state;		/* enum ctl_state */
 	uint64_t ram, up_at;
 	bool restored;		/* from files */
+	/* of the last disk of a CTL_CONFIG or CTL_RESTORE */
+	int layers[CTL_MAX_LAYERS];
+	unsigned int nr_layers;
 };
 extern struct fake_vmm vmm;
 
@@ -36,6 +40,12 @@ void fake_fork(const struct ctl_fork *m, const int *fds, size_t nfds);
 /* CTL_SAVE, CTL_RESTORE. */
 void fake_save(const struct ctl_save *m, const int *fds, size_t nfds);
 void fake_restore(const struct ctl_restore *m, int *fds, size_t nfds);
+/* CTL_LAYERS, CTL_SYNC; and the files that the others bring. */
+void fake_layers(const struct ctl_layers *m, const int *fds, size_t nfds);
+void fake_sync(uint64_t seq);
+void fake_take_layers(const int *fds, unsigned int n);
+void fake_push_layer(int fd);
+void fake_drop_layer(void);
 /* Write the exit record and end. */
 void fake_leave(uint32_t reason, const char *detail);
 void fake_console(const char *text);

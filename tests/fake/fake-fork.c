@@ -49,6 +49,10 @@ static void become(const int *own, bool held, int ready)
 	vmm.conn = -1;
 	vmm.console_fd = keep[1];
 	vmm.exit_fd = keep[2];
+	/* an untouched top is the source's alone */
+	if (fake_is_mode(160) || vmm.state == CTL_STATE_HELD)
+		fake_drop_layer();
+	fake_push_layer(keep[4]);
 	vmm.state = held ? CTL_STATE_HELD : CTL_STATE_RUNNING;
 	vmm.up_at = 0;
 	vmm.restored = false;
@@ -119,6 +123,8 @@ void fake_fork(const struct ctl_fork *m, const int *fds, size_t nfds)
 	if (fake_is_mode(162))
 		_exit(5);
 	r.kept_top = fake_is_mode(160);
+	if (!r.kept_top && vmm.state != CTL_STATE_HELD)
+		fake_push_layer(fds[0]);
 	r.n += fake_is_mode(164);
 	for (size_t i = 0; i < nfds; i++)
 		close(fds[i]);

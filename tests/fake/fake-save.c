@@ -88,6 +88,9 @@ void fake_restore(const struct ctl_restore *m, int *fds, size_t nfds)
 		fake_reply(m->h.seq, error, why, -1);
 		fake_leave(CTL_EXIT_SETUP, why);
 	}
+	if (m->nr_disks)
+		fake_take_layers(fds + nfds - m->disks[m->nr_disks - 1].nr_fds
+				 + 1, m->disks[m->nr_disks - 1].nr_fds - 1);
 	close_all(fds + 3, nfds - 3);
 	vmm.state = CTL_STATE_HELD;
 	vmm.restored = true;

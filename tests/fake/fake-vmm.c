@@ -16,6 +16,7 @@
  *	144 MiB	it ignores CTL_QUIT and SIGTERM
  *	150 MiB	and more: see fake-fork.c
  *	180 MiB	and more: see fake-save.c
+ *	200 MiB	and more: see fake-layers.c
  */
 #include <errno.h>
 #include <poll.h>
@@ -105,6 +106,11 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 	}
 	vmm.console_fd = fds[2];
 	vmm.exit_fd = fds[3];
+	if (c->nr_disks && c->disks[c->nr_disks - 1].kind == CTL_DISK_COW) {
+		uint32_t n = c->disks[c->nr_disks - 1].nr_fds;
+
+		fake_take_layers(fds + nfds - n + 1, n - 1);
+	}
 	fake_console("Linux version 0.0-fake\n\x1b[31mred\x1b[0m \xff\xfe\n");
 	if (fake_is_mode(134)) {
 		fake_reply(c->h.seq, ENOMEM, "fake: cannot have that memory",
@@ -201,7 +207,10 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		fake_restore(&m->restore, fds, nfds);
 		return;
 	case CTL_SYNC:
-		fake_reply(m->h.seq, 0, "", -1);
+		fake_sync(m->h.seq);
+		return;
+	case CTL_LAYERS:
+		fake_layers(&m->layers, fds, nfds);
 		return;
 	case CTL_QUIT:
 		if (fake_is_mode(144))

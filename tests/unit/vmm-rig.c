@@ -194,6 +194,7 @@ static int receive(struct vmm_rig *r, bool want_reply)
 		struct ctl_reply r;
 		struct ctl_event e;
 		struct ctl_forked f;
+		struct ctl_layered l;
 	} m;
 	int fd = -1;
 
@@ -219,6 +220,11 @@ static int receive(struct vmm_rig *r, bool want_reply)
 		if (m.h.type == CTL_FORKED) {
 			assert_int_equal(n, sizeof(m.f));
 			*r->forked = m.f;
+			return 1;
+		}
+		if (m.h.type == CTL_LAYERED) {
+			assert_int_equal(n, sizeof(m.l));
+			r->layered = m.l;
 			return 1;
 		}
 		assert_int_equal(n, sizeof(m.e));
@@ -274,6 +280,21 @@ int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,
 			 sizeof(*f));
 	assert_int_equal(receive(r, true), 1);
 	if (answer->h.seq == r->seq)
+		return 0;
+	assert_int_equal(r->reply.h.seq, r->seq);
+	assert_int_not_equal(r->reply.error, 0);
+	return r->reply.error;
+}
+
+int vmm_rig_layers(struct vmm_rig *r, struct ctl_layers *m, int fd)
+{
+	m->h = (struct ctl_header){ CTL_MAGIC, CTL_LAYERS, ++r->seq };
+	r->layered.h.seq = 0;
+	assert_int_equal(fdpass_send(r->sock, m, sizeof(*m), &fd, fd >= 0),
+			 sizeof(*m));
+	if (receive(r, true) == 0)
+		return -1;
+	if (r->layered.h.seq == r->seq)
 		return 0;
 	assert_int_equal(r->reply.h.seq, r->seq);
 	assert_int_not_equal(r->reply.error, 0);

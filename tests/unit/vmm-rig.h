@@ -30,6 +30,7 @@ struct vmm_rig {
 	int reply_fd;			/* its descriptor, -1: none */
 	struct ctl_exit exit;		/* of CTL_EV_EXIT */
 	struct ctl_forked *forked;	/* where the next one goes */
+	struct ctl_layered layered;	/* the last one */
 };
 
 /* Start a VMM and connect; a cmocka setup and teardown. The latter kills it. */
@@ -47,6 +48,9 @@ int vmm_rig_file(struct vmm_rig *r, const char *name);
  * CTL_REPLY. */
 int vmm_rig_fork(struct vmm_rig *r, struct ctl_fork *f, const int *fds,
 		 size_t nfds, struct ctl_forked *answer);
+/* Send a CTL_LAYERS, wait for its answer in @r->layered. @fd -1: none. Return: as
+ * vmm_rig_exchange(). */
+int vmm_rig_layers(struct vmm_rig *r, struct ctl_layers *m, int fd);
 /* Give it the guest. Return: the reply's error. */
 int vmm_rig_configure(struct vmm_rig *r);
 /* The same with other descriptors, -1 as @fds[0]: none. */
