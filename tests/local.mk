@@ -257,7 +257,8 @@ vmm_tests = \
 	test-memory \
 	test-serial \
 	test-tinyguest \
-	test-vmm test-vmm-fork test-vmm-layers test-vmm-snapshot
+	test-vmm test-vmm-fork test-vmm-layers test-vmm-net \
+	test-vmm-snapshot
 check_PROGRAMS += $(vmm_tests)
 TESTS += $(vmm_tests)
 vmm_ldadd = libvmm.a libvmmdev.a libcommon.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
@@ -286,6 +287,10 @@ test_vmm_SOURCES = tests/unit/test-vmm.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_CPPFLAGS = $(unit_cppflags)
 test_vmm_LDADD = $(vmm_ldadd)
+test_vmm_net_SOURCES = tests/unit/test-vmm-net.c \
+	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
+test_vmm_net_CPPFLAGS = $(unit_cppflags)
+test_vmm_net_LDADD = $(vmm_ldadd)
 test_vmm_fork_SOURCES = tests/unit/test-vmm-fork.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_fork_CPPFLAGS = $(unit_cppflags)

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define CTL_MAGIC 0x70660004u
+#define CTL_MAGIC 0x70660005u
 #define CTL_LISTEN_FD 3		/* in the new VMM process */
 
 #define CTL_MAX_VCPUS 8
@@ -59,6 +59,9 @@ enum ctl_type {
 	CTL_LAYERS,	/* struct ctl_layers + fd -> struct ctl_layered: what a
 			 * disk is made of; one layer in the place of several.
 			 * CTL_REPLY with an error: nothing has changed. */
+	CTL_NET,	/* struct ctl_header + one fd: a SEQPACKET socket to the
+			 * network card's back end, one Ethernet frame a message;
+			 * in place of the one before. See CTL_EV_NET. */
 	CTL_REPLY = 64,
 	CTL_EVENT,
 	CTL_FORKED,
@@ -90,7 +93,7 @@ struct ctl_disk {
 /* The fds come in this order: /dev/kvm, kernel (bzImage or ELF), console log
  * (read-write, bounded by the VMM), exit record (read-write, see ctl_exit),
  * nr_initrds initrds, then each disk's.  Disks are virtio-mmio devices in this
- * order (/dev/vda, ...), then vsock, then rng. */
+ * order (/dev/vda, ...), then vsock, then rng, then net. */
 struct ctl_config {
 	struct ctl_header h;
 	uint64_t ram;		/* bytes, a multiple of 2 MiB */
@@ -99,6 +102,8 @@ struct ctl_config {
 	uint32_t nr_disks;
 	uint32_t guest_cid;
 	uint64_t console_max;	/* bytes kept of the console log */
+	uint8_t net_mac[6];	/* unicast, locally administered */
+	uint16_t net_mtu;	/* 1280 to 65520; 0: no network card */
 	struct ctl_disk disks[CTL_MAX_DISKS];
 	char cmdline[CTL_CMDLINE];
 };
@@ -232,6 +237,9 @@ enum ctl_event_kind {
 	CTL_EV_AGENT_UP = 1,
 	CTL_EV_EXIT,		/* exit holds why; the process ends after it */
 	CTL_EV_DISK_FULL,	/* the host refused a write: the guest got EIO */
+	CTL_EV_NET,		/* the guest sends, and the card has no back end:
+				 * CTL_NET, please. Told anew every two seconds
+				 * or so while that is so. */
 };
 
 struct ctl_event {

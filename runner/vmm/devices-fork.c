@@ -136,6 +136,8 @@ int devices_forget(struct devices *d, int log_fd, struct err *err)
 {
 	devices_close_fds(d);
 	vsock_abandon(&d->vsock);
+	if (d->net_ready)
+		virtio_net_abandon(&d->net);
 	for (unsigned int i = 0; i < d->nr_disks; i++) {
 		struct virtio_blk *b = &d->disks[i].blk;
 

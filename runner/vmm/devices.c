@@ -113,6 +113,22 @@ static int add_rng(struct devices *d, struct vm *vm,
 	return 0;
 }
 
+static int add_net(struct devices *d, struct vm *vm,
+		   const struct devices_setup *s, struct err *err)
+{
+	struct virtio_env env = virtio_env(d, vm, s);
+	struct virtio_net_setup setup = s->net;
+
+	if (!s->net.mtu)
+		return 0;
+	setup.arg = s->arg;
+	if (virtio_net_init(&d->net, &env, &setup, err) < 0)
+		return err_context(err, "network");
+	d->net_ready = true;
+	add_virtio(d, vm, &d->net.mmio);
+	return 0;
+}
+
 static int add_console(struct devices *d, struct vm *vm,
 		       const struct devices_setup *s, struct err *err)
 {
@@ -142,13 +158,16 @@ int devices_init(struct devices *d, struct vm *vm,
 		if (irq_init(&d->irqs[i], err) < 0)
 			return -1;
 	if (add_console(d, vm, s, err) < 0 || add_disks(d, vm, s, err) < 0 ||
-	    add_vsock(d, vm, s, err) < 0 || add_rng(d, vm, s, err) < 0)
+	    add_vsock(d, vm, s, err) < 0 || add_rng(d, vm, s, err) < 0 ||
+	    add_net(d, vm, s, err) < 0)
 		return -1;
 	return 0;
 }
 
 void devices_free(struct devices *d)
 {
+	if (d->net_ready)
+		virtio_net_free(&d->net);
 	if (d->rng_ready)
 		virtio_rng_free(&d->rng);
 	if (d->vsock_ready)
@@ -166,6 +185,7 @@ void devices_free(struct devices *d)
 	irq_free(&d->com1_irq);
 	d->nr_disks = d->nr_virtio = 0;
 	d->rng_ready = d->vsock_ready = d->console_ready = false;
+	d->net_ready = false;
 }
 
 static int wire_virtio(struct devices *d, const struct vm *vm, unsigned int i,

@@ -46,6 +46,8 @@ static int check_disks(const struct ctl_disk *disks, uint32_t n, size_t *need,
 static int check_config(const struct ctl_config *c, size_t *need,
 			struct err *err)
 {
+	struct virtio_net_setup net = { .mtu = c->net_mtu };
+
 	if (c->ram < CTL_RAM_MIN || c->ram > CTL_RAM_MAX || c->ram % (2 * MIB))
 		return err_set(err, ERR_USAGE, "memory: %llu bytes is not 128 "
 			       "MiB to 16 GiB in steps of 2 MiB",
@@ -58,6 +60,10 @@ static int check_config(const struct ctl_config *c, size_t *need,
 	if (c->guest_cid < 3)	/* 0 to 2 are reserved: virtio 1.2, 5.10.4 */
 		return err_set(err, ERR_USAGE, "guest CID: %u is reserved",
 			       c->guest_cid);
+	memcpy(net.mac, c->net_mac, sizeof(net.mac));
+	if (c->net_mtu && !virtio_net_setup_ok(&net))
+		return err_set(err, ERR_USAGE, "network card: MTU %u, or an "
+			       "address that is not a local one", c->net_mtu);
 	if (!memchr(c->cmdline, 0, sizeof(c->cmdline)))
 		return err_set(err, ERR_USAGE, "kernel command line: longer "
 			       "than %zu bytes", sizeof(c->cmdline) - 1);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -103,6 +104,40 @@ static bool on_fork(struct vmm *v, const void *msg, size_t len, int *fds,
 		break;
 	}
 	request_close_fds(fds, nfds);
+	return true;
+}
+
+/* Return: whether frames can go through it. */
+static bool is_wire(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       type == SOCK_SEQPACKET && domain == AF_UNIX;
+}
+
+static bool on_net(struct vmm *v, const void *msg, size_t len, int *fds,
+		   size_t nfds)
+{
+	const struct ctl_header *h = msg;
+	struct err err = ERR_INIT;
+
+	if (len != sizeof(*h) || nfds != 1 || !is_wire(fds[0]))
+		return false;
+	if (v->state != CTL_STATE_RUNNING && v->state != CTL_STATE_PAUSED)
+		err_sys(&err, ENXIO, "no guest runs here");
+	else if (!v->dev.net_ready)
+		err_sys(&err, ENODEV, "it was made without a network card");
+	if (err.code)
+		request_close_fds(fds, nfds);
+	else
+		virtio_net_attach(&v->dev.net, fds[0], &err);
+	if (err.code)
+		request_reply_err(v, h->seq, &err);
+	else
+		request_reply(v, h->seq, 0, "", -1);
 	return true;
 }
 
@@ -230,6 +265,9 @@ static bool on_message(struct ctlsock *s, const void *msg, size_t len,
 		break;
 	case CTL_SAVE:
 		ok = request_save(v, msg, len, (int *)fds, nfds);
+		break;
+	case CTL_NET:
+		ok = on_net(v, msg, len, (int *)fds, nfds);
 		break;
 	case CTL_FORK:
 		ok = on_fork(v, msg, len, (int *)fds, nfds);

@@ -99,10 +99,8 @@ static int restore(struct vmm *v, const struct snapshot_files *files,
 		return -1;
 	vmm_devices_setup(v, &dev);
 	dev.log_max = setup->c->console_max;
-	dev.guest_cid = devices_saved_cid(f);
-	/* 0 to 2 are reserved: virtio 1.2, 5.10.4 */
-	if (dev.guest_cid < 3 || dev.guest_cid > UINT32_MAX)
-		return err_set(err, ERR_IO, "state: its CID is reserved");
+	if (devices_saved_setup(f, &dev, err) < 0)
+		return -1;
 	dev.nr_disks = setup->c->nr_disks;
 	memcpy(dev.disks, setup->c->disks, sizeof(dev.disks));
 	dev.disk_fds = setup->disk_fds;

@@ -92,6 +92,16 @@ static size_t next_section(const struct statefile_section *sec, size_t off)
 	return off + sizeof(*sec) + ALIGN_UP((size_t)sec->length, 8);
 }
 
+/* Return: whether it ends, and nothing comes behind its end. */
+static bool name_ok(const char *name)
+{
+	static const char zeros[STATEFILE_NAME];
+	size_t len = strnlen(name, STATEFILE_NAME);
+
+	return len < STATEFILE_NAME &&
+	       memcmp(name + len, zeros, STATEFILE_NAME - len) == 0;
+}
+
 static int check(const struct statefile *s, struct err *err)
 {
 	const struct statefile_header *h = (const void *)s->data;
@@ -114,7 +124,7 @@ static int check(const struct statefile *s, struct err *err)
 
 		if (!sec)
 			return -1;
-		if (!memchr(sec->name, 0, sizeof(sec->name)) ||
+		if (!name_ok(sec->name) ||
 		    sec->crc != crc32_of(sec + 1, sec->length))
 			return err_set(err, ERR_IO, "state: section %u is "
 				       "damaged", i);

@@ -47,14 +47,19 @@ static void backend_close(struct virtio_net *n)
 	n->tx_blocked = false;
 }
 
-static void go_down(struct virtio_net *n)
+static void stay_down(struct virtio_net *n, uint64_t ms)
 {
 	backend_close(n);
 	n->state = NET_DOWN;
 	link_set(n, false);
-	loop_timer_set(n->mmio.env.loop, &n->timer, NET_DOWN_MS);
+	loop_timer_set(n->mmio.env.loop, &n->timer, ms);
 	/* what waited for it is dropped */
 	virtio_mmio_kick(&n->mmio, NET_TX);
+}
+
+static void go_down(struct virtio_net *n)
+{
+	stay_down(n, NET_DOWN_MS);
 }
 
 /* Wait for what there is something to be done about. */
@@ -147,13 +152,13 @@ static enum placed place(struct virtio_net *n)
 			return DROPPED;
 		}
 		done += part;
-		n->used[nr].head = n->chain.head;
-		n->used[nr].written = part + (nr == 0 ? (uint32_t)HEADER : 0);
+		n->pushed[nr].head = n->chain.head;
+		n->pushed[nr].written = part + (nr == 0 ? (uint32_t)HEADER : 0);
 		nr++;
 	}
 	h.num_buffers = (uint16_t)nr;
 	virtq_write(&front, &h, HEADER);
-	virtq_push_all(q, n->used, nr);
+	virtq_push_all(q, n->pushed, nr);
 	return PLACED;
 }
 
@@ -349,6 +354,12 @@ static const struct virtio_ops net_ops = {
 
 /* ---- life ---- */
 
+bool virtio_net_setup_ok(const struct virtio_net_setup *setup)
+{
+	return setup->mtu >= NET_MTU_MIN && setup->mtu <= NET_MTU_MAX &&
+	       (setup->mac[0] & 3) == 2;
+}
+
 int virtio_net_init(struct virtio_net *n, const struct virtio_env *env,
 		    const struct virtio_net_setup *setup, struct err *err)
 {
@@ -357,7 +368,7 @@ int virtio_net_init(struct virtio_net *n, const struct virtio_env *env,
 			    1ULL << VIRTIO_NET_F_STATUS |
 			    1ULL << VIRTIO_NET_F_MRG_RXBUF;
 
-	BUG_ON(setup->mtu < NET_MTU_MIN || setup->mtu > NET_MTU_MAX);
+	BUG_ON(!virtio_net_setup_ok(setup));
 	memset(n, 0, sizeof(*n));
 	n->setup = *setup;
 	n->backend = (struct loop_watch){ .fd = -1, .cb = on_backend };
@@ -392,6 +403,7 @@ int virtio_net_attach(struct virtio_net *n, int fd, struct err *err)
 		go_down(n);
 	} else {
 		n->state = NET_ATTACHED;
+		n->used = true;
 		link_set(n, true);
 		virtio_mmio_kick(d, NET_TX);
 	}
@@ -399,13 +411,13 @@ int virtio_net_attach(struct virtio_net *n, int fd, struct err *err)
 	return rc;
 }
 
-void virtio_net_abandon(struct virtio_net *n, bool had)
+void virtio_net_abandon(struct virtio_net *n)
 {
 	virtio_mmio_lock(&n->mmio);
 	backend_close(n);
 	loop_timer_cancel(n->mmio.env.loop, &n->timer);
 	n->state = NET_IDLE;
-	if (had || n->config.status == 0)
-		go_down(n);
+	if (n->used)
+		stay_down(n, NET_FLAP_MS);
 	virtio_mmio_unlock(&n->mmio);
 }

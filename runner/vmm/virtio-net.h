@@ -29,6 +29,7 @@
 #define NET_FRAME_MAX (NET_FRAME_MIN + NET_MTU_MAX)
 #define NET_WAIT_MS 2000
 #define NET_DOWN_MS 1000
+#define NET_FLAP_MS 100		/* after a fork */
 
 enum { NET_RX, NET_TX, NET_QUEUES };
 
@@ -53,14 +54,18 @@ struct virtio_net {
 	struct loop_timer timer;	/* of WANTED and DOWN */
 	uint32_t events;		/* what it waits for there: EPOLL* */
 	bool tx_blocked;	/* the socket is full */
+	bool used;		/* there was a back end: flows may be there */
 	uint32_t held;		/* bytes of the frame that waits for the guest's
 				 * buffers, 0: none; the socket is not read then */
 	uint16_t rx_seen;	/* the avail index that was not enough for it */
 	uint8_t frame[NET_FRAME_MAX];
-	struct virtq_pushed used[VIRTQ_SIZE_MAX];
+	struct virtq_pushed pushed[VIRTQ_SIZE_MAX];
 	uint64_t rx_frames, tx_frames, rx_dropped, tx_dropped;
 };
 
+/* Return: whether address and MTU are what a card may have: a unicast address
+ * that is locally administered. */
+bool virtio_net_setup_ok(const struct virtio_net_setup *setup);
 /* Return: 0, or -1 with @err. */
 int virtio_net_init(struct virtio_net *n, const struct virtio_env *env,
 		    const struct virtio_net_setup *setup, struct err *err);
@@ -68,9 +73,8 @@ void virtio_net_free(struct virtio_net *n);
 /* A back end's socket, taken over; in place of the one before. Return: 0, or -1
  * with @err: closed. */
 int virtio_net_attach(struct virtio_net *n, int fd, struct err *err);
-/* In a child of fork(2), or after a restore: the back end is another's. Flows
- * through it are broken; the guest sees the link go down, and up.
- * @param had whether there was one */
-void virtio_net_abandon(struct virtio_net *n, bool had);
+/* In a child of fork(2), or after a restore: the back end is another's. If there
+ * was one the guest sees the link go down, and up. */
+void virtio_net_abandon(struct virtio_net *n);
 
 #endif

@@ -24,7 +24,7 @@
 
 _Static_assert(CTL_MAX_VCPUS == VM_VCPUS_MAX, "vCPUs");
 _Static_assert(CTL_MAX_INITRDS == BOOT_INITRDS_MAX, "initrds");
-_Static_assert(CTL_MAX_DISKS + 2 <= LAYOUT_VIRTIO_MAX, "devices");
+_Static_assert(CTL_MAX_DISKS + 3 <= LAYOUT_VIRTIO_MAX, "devices");
 
 static void on_signal(struct loop_watch *w, uint32_t events)
 {
@@ -93,10 +93,12 @@ static void on_events(struct loop_timer *t)
 		send_event(v, CTL_EV_AGENT_UP);
 	if (v->disk_full_event)
 		send_event(v, CTL_EV_DISK_FULL);
-	v->agent_up_event = v->disk_full_event = false;
+	if (v->net_event)
+		send_event(v, CTL_EV_NET);
+	v->agent_up_event = v->disk_full_event = v->net_event = false;
 }
 
-/* Devices are locked when they call these two: the rest is done later. */
+/* Devices are locked when they call these three: the rest is done later. */
 static void on_agent_up(void *arg)
 {
 	struct vmm *v = arg;
@@ -114,6 +116,14 @@ static void on_disk_full(void *arg)
 	struct vmm *v = arg;
 
 	v->disk_full_event = true;
+	loop_timer_set(&v->loop, &v->events, 0);
+}
+
+static void on_net_wanted(void *arg)
+{
+	struct vmm *v = arg;
+
+	v->net_event = true;
 	loop_timer_set(&v->loop, &v->events, 0);
 }
 
@@ -165,7 +175,7 @@ int vmm_reset_loop(struct vmm *v, struct err *err)
 {
 	if (loop_reopen(&v->loop, err) < 0)
 		return -1;
-	v->agent_up_event = v->disk_full_event = false;
+	v->agent_up_event = v->disk_full_event = v->net_event = false;
 	v->ended.fd = -1;
 	close(v->signals.fd);
 	v->signals.fd = -1;
@@ -185,6 +195,7 @@ void vmm_devices_setup(struct vmm *v, struct devices_setup *s)
 		.log_fd = v->log_fd,
 		.agent_up = on_agent_up,
 		.disk_full = on_disk_full,
+		.net.wanted = on_net_wanted,
 		.arg = v,
 	};
 }
@@ -204,6 +215,8 @@ static int build(struct vmm *v, struct vmm_config *cfg, struct err *err)
 	vmm_devices_setup(v, &setup);
 	setup.log_max = c->console_max;
 	setup.guest_cid = c->guest_cid;
+	memcpy(setup.net.mac, c->net_mac, sizeof(setup.net.mac));
+	setup.net.mtu = c->net_mtu;
 	setup.nr_disks = c->nr_disks;
 	setup.disk_fds = cfg->disks;
 	memcpy(setup.disks, c->disks, sizeof(setup.disks));

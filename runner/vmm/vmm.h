@@ -31,7 +31,7 @@ struct vmm {
 	struct loop_watch ended;	/* vm.end_fd */
 	struct loop_timer orphan;
 	struct loop_timer events;	/* due now: events wait to be sent */
-	bool agent_up_event, disk_full_event;
+	bool agent_up_event, disk_full_event, net_event;
 
 	enum ctl_state state;
 	uint64_t config_ns, agent_up_ns;	/* CLOCK_MONOTONIC; 0: not yet */

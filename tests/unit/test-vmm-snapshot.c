@@ -33,6 +33,8 @@ static int setup(void **state)
 	s->state = vmm_rig_file(s->r, "state");
 	s->memory = vmm_rig_file(s->r, "memory");
 	vmm_rig_guest(s->r, vmm_rig_counter, vmm_rig_counter_len);
+	s->r->config.net_mac[0] = 2;
+	s->r->config.net_mtu = 1500;
 	*state = s;
 	return 0;
 }
