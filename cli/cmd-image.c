@@ -149,11 +149,20 @@ static void show_line(const char *title, const char *text)
 
 static void show_list(const char *title, const json_t *values)
 {
-	const json_t *v;
+	const json_t *v, *code;
+	const char *lang;
+	char line[256];
 	size_t i;
 
-	json_array_foreach(values, i, v)
-		show_line(i ? "" : title, json_string_value(v));
+	json_array_foreach(values, i, v) {
+		if (json_is_string(v))
+			show_line(i ? "" : title, json_string_value(v));
+		json_object_foreach((json_t *)v, lang, code) {
+			snprintf(line, sizeof(line), "%s: %s", lang,
+				 json_string_value(code));
+			show_line(i ? "" : title, line);
+		}
+	}
 }
 
 /* " in memory 90 MiB", when it is there */

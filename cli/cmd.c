@@ -20,6 +20,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_create,
 	&cmd_run,
 	&cmd_exec,
+	&cmd_eval,
 	&cmd_shell,
 	&cmd_attach,
 	&cmd_cp,

@@ -12,6 +12,7 @@ extern const struct cmd cmd_create;
 extern const struct cmd cmd_dial_stdio;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_eval;
 extern const struct cmd cmd_exec;
 extern const struct cmd cmd_fork;
 extern const struct cmd cmd_freeze;

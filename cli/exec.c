@@ -170,6 +170,7 @@ int exec_run(struct client *c, const struct exec_call *call, struct sigs *sigs,
 	struct session_opts o = { .tty = call->opts->tty,
 				  .stdin_open = call->opts->stdin_open,
 				  .detach = call->keep,
+				  .capture = call->capture,
 				  .sigs = sigs };
 	json_t *params = make_params(call, err);
 

@@ -24,6 +24,7 @@ struct exec_call {
 	char *const *argv;
 	int argc;
 	bool keep;
+	struct buf *capture;	/* session.h; NULL: none */
 };
 
 /* Add "K=V", or "K" with its value in our environment, to an object.

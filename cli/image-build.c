@@ -166,8 +166,13 @@ static json_t *make_meta(const struct build *b, const char *name)
 			 r->env.v[i]);
 		json_object_set_new(env, key, json_string(eq + 1));
 	}
-	for (size_t i = 0; i < r->warmup.n; i++)
-		json_array_append_new(warmup, json_string(r->warmup.v[i]));
+	for (size_t i = 0; i < r->warmup.n; i++) {
+		json_t *text = json_string(r->warmup.v[i]);
+
+		if (*r->warmup_lang.v[i])
+			text = json_pack("{s:o}", r->warmup_lang.v[i], text);
+		json_array_append_new(warmup, text);
+	}
 	json_object_set_new(meta, "format", json_integer(1));
 	json_object_set_new(meta, "name", json_string(name));
 	json_object_set_new(meta, "base_type", json_string(BASE_TYPE));

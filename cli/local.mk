@@ -19,6 +19,7 @@ libcli_a_SOURCES = \
 	cli/cmd-cp.c \
 	cli/cmd-create.c \
 	cli/cmd-dial-stdio.c \
+	cli/cmd-eval.c \
 	cli/cmd-exec.c \
 	cli/cmd-fork.c \
 	cli/cmd-freeze.c \
@@ -59,6 +60,8 @@ libcli_a_SOURCES = \
 	cli/each.h \
 	cli/ended.c \
 	cli/ended.h \
+	cli/eval.c \
+	cli/eval.h \
 	cli/exec.c \
 	cli/exec.h \
 	cli/host.c \

@@ -278,9 +278,37 @@ static int read_run(struct reader *rd, const struct node *n)
 	return take_list(rd, n, &rd->r->run);
 }
 
+/* One item: a shell command, or a language with its code. */
+static int warmup_item(struct reader *rd, const struct node *n)
+{
+	const struct node *code = n;
+	const char *lang = "";
+	char *text;
+
+	if (n->kind == NODE_MAP && n->n == 1) {
+		code = n->items;
+		lang = code->key;
+	}
+	if (*lang && strcmp(lang, "python")) {
+		node_error(rd->file, n->line, rd->err,
+			   "warmup: unknown key \"%.64s\"", lang);
+		return err_hint(rd->err, "a shell command, or python: CODE");
+	}
+	if (take(rd, code, &text) < 0 || push(rd, &rd->r->warmup, text) < 0)
+		return -1;
+	if (strlen(text) > RECIPE_WARMUP_MAX)
+		return bad(rd, code, "is longer than 32 KiB");
+	return push(rd, &rd->r->warmup_lang, strdup(lang));
+}
+
 static int read_warmup(struct reader *rd, const struct node *n)
 {
-	return take_list(rd, n, &rd->r->warmup);
+	if (want(rd, n, NODE_LIST) < 0)
+		return -1;
+	for (size_t i = 0; i < n->n; i++)
+		if (warmup_item(rd, &n->items[i]) < 0)
+			return -1;
+	return 0;
 }
 
 static int read_env(struct reader *rd, const struct node *n)

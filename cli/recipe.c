@@ -44,6 +44,7 @@ void recipe_free(struct recipe *r)
 	free(r->kernel_path);
 	free(r->kernel_modules);
 	free_list(&r->warmup);
+	free_list(&r->warmup_lang);
 	*r = (struct recipe)RECIPE_INIT;
 }
 
@@ -152,5 +153,9 @@ void recipe_describe(const struct recipe *r, struct buf *out)
 	put(out, "user", r->user);
 	put(out, "workdir", r->workdir);
 	put(out, "kernel", r->kernel_package);
-	put_list(out, "warmup", &r->warmup);
+	for (size_t i = 0; i < r->warmup.n; i++) {
+		put(out, "warmup", r->warmup.v[i]);
+		if (*r->warmup_lang.v[i])
+			put(out, "language", r->warmup_lang.v[i]);
+	}
 }

@@ -43,11 +43,13 @@ struct recipe {
 	char *kernel_path;	/* a bzImage or ELF file on the host */
 	char *kernel_modules;	/* a folder like lib/modules/RELEASE, or NULL */
 	struct recipe_list warmup;
+	struct recipe_list warmup_lang;	/* of each: "" a shell command */
 };
 
 #define RECIPE_INIT { 0 }
 #define CLEANUP_RECIPE __attribute__((cleanup(recipe_free)))
 #define RECIPE_MODE_KEEP (~0U)
+#define RECIPE_WARMUP_MAX (32 * 1024)	/* bytes of one item */
 #define RECIPE_KERNEL "linux-image-cloud-amd64"
 
 /* @param arg a file, or the name of a recipe that comes with podflare.

@@ -11,16 +11,19 @@
 #include "common/tlv.h"
 
 /* See session-frame.h. */
-int frame_started(const struct frame *f, uint32_t *session)
+int frame_started(const struct frame *f, uint32_t *session, uint32_t *fresh)
 {
 	struct tlv t;
 	size_t pos = 0;
 	int rc;
 
-	*session = 0;
-	while ((rc = tlv_next(f->data, f->len, &pos, &t)) > 0)
+	*session = *fresh = 0;
+	while ((rc = tlv_next(f->data, f->len, &pos, &t)) > 0) {
 		if (t.tag == AGENT_T_SESSION)
 			*session = tlv_u32(&t);
+		else if (t.tag == AGENT_T_FRESH)
+			*fresh = tlv_u32(&t);
+	}
 	return rc;
 }
 

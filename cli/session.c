@@ -125,12 +125,26 @@ static int on_stdin(struct session *x, struct err *err)
 
 static int on_started(struct session *x, const struct frame *f, struct err *err)
 {
-	if (x->started || frame_started(f, &x->end->session) < 0)
+	if (x->started || frame_started(f, &x->end->session,
+					 &x->end->fresh) < 0)
 		return err_set(err, ERR_PROTOCOL,
 			       "the sandbox's agent: a bad STARTED");
 	x->started = true;
 	x->stop = x->o->detach;
 	return 0;
+}
+
+static int on_output(struct session *x, const struct frame *f, struct err *err)
+{
+	int i = f->type == AGENT_STDERR;
+	struct buf *b = x->o->capture ? &x->o->capture[i] : &x->out[i].pending;
+
+	if (buf_append(b, f->data, f->len) == 0)
+		return 0;
+	if (!x->o->capture || errno != ENOBUFS)
+		return err_sys(err, errno, "output");
+	err_set(err, ERR_LIMIT, "over %zu MiB of output", b->max / (size_t)MIB);
+	return err_hint(err, "without --json there is no bound");
 }
 
 static int on_frame(struct session *x, const struct frame *f, struct err *err)
@@ -147,9 +161,8 @@ static int on_frame(struct session *x, const struct frame *f, struct err *err)
 		return on_started(x, f, err);
 	case AGENT_STDOUT:
 	case AGENT_STDERR:
-		if (buf_append(&x->out[f->type == AGENT_STDERR].pending,
-			       f->data, f->len) < 0)
-			return err_sys(err, errno, "output");
+		return on_output(x, f, err);
+	case AGENT_DISPLAY:
 		return 0;
 	case AGENT_WINDOW:
 		if (f->len != sizeof(grant))
@@ -323,6 +336,10 @@ int session_run(struct stream *s, const struct session_opts *o,
 	int rc = 0;
 
 	*end = (struct session_end){ 0 };
+	if (o->first) {
+		x.to_guest = *o->first;
+		*o->first = (struct buf)BUF_INIT;
+	}
 	fcntl(s->fd, F_SETFL, flags | O_NONBLOCK);
 	fflush(stdout);
 	outfd_open(&x.out[0], STDOUT_FILENO);

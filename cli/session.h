@@ -13,12 +13,16 @@ struct session_opts {
 	bool tty;		/* our terminal, if stdin is one, goes raw */
 	bool stdin_open;	/* forward stdin */
 	bool detach;		/* return as soon as it has started */
+	struct buf *first;	/* frames to be sent before all else, or NULL */
+	struct buf *capture;	/* of stdout and stderr, in place of ours; or
+				 * NULL. More than they take is an error. */
 	struct sigs *sigs;	/* open */
 };
 
 /* What became of it. */
 struct session_end {
 	uint32_t session;	/* its id in the sandbox */
+	uint32_t fresh;		/* AGENT_T_FRESH */
 	uint32_t why;		/* enum agent_why */
 	int code;		/* our exit code for it */
 };

@@ -16,6 +16,9 @@
  *   EXEC     -> STARTED, (STDOUT | STDERR | WINDOW)*, EXIT
  *               meanwhile from the host: STDIN, STDIN_EOF, SIGNAL, WINSIZE
  *   ATTACH   -> as EXEC, of a running or ended session; its kept output first
+ *   CODE     -> from the host DATA* END, the code; then, when its turn has come,
+ *               STARTED, (STDOUT | STDERR | WINDOW | DISPLAY)*, EXIT, and
+ *               meanwhile from the host as with EXEC; see below
  *   SESSIONS -> OK with a SESSION value each
  *   PUT      -> OK (at once: send), then from the host DATA* END -> OK
  *   GET      -> DATA* END
@@ -42,6 +45,22 @@
  * 2 s later SIGKILL (its whole session, by its control group), unless
  * AGENT_EXEC_KEEP was set.  When the transport was reset (a copy of the guest
  * wakes up: ECONNRESET), the command runs on as if KEEP had been set.
+ *
+ * CODE runs code in the sandbox's one interpreter of a language, which starts
+ * with the first and keeps its state from one to the next.  They are served one
+ * after the other.  What the interpreter put out since the last one comes right
+ * behind STARTED.  stdin: with FLAGS STDIN it is the host's; with ASK the window
+ * opens when the code first reads its language's own standard input, so that
+ * nobody's input is taken in vain; else it is empty.  When the host's side of the
+ * stream goes away, the code is interrupted (SIGINT), unless it still waits for
+ * its turn (then it is not run) or KEEP was set; in a copy of the guest it goes
+ * on, and what it puts out is kept.  TIMEOUT counts from the END: SIGINT, and 2 s
+ * later SIGKILL, which costs the state.  EXIT with WHY LOST: the interpreter has
+ * ended, and its state is lost; the next STARTED has FRESH 2 then.
+ *
+ * DISPLAY: what the code shows that is not text: DISPLAY, MIME, CONTENT.  Frames
+ * with the same DISPLAY and MIME go together, their contents one behind the other;
+ * the MIME types of one DISPLAY are the same thing in several forms.
  *
  * DATA of CHANGES: a record for each path, sorted by path as bytes; a record is
  * le32 its length and then TLVs: PATH (absolute), CHANGE, and unless it is
@@ -98,6 +117,7 @@ enum agent_frame {
 	AGENT_HASH = 12,
 	AGENT_FETCH = 13,
 	AGENT_APPLY = 14,
+	AGENT_CODE = 15,
 	/* answers */
 	AGENT_OK = 32,
 	AGENT_ERROR = 33,
@@ -113,6 +133,7 @@ enum agent_frame {
 	AGENT_WINDOW = 70,	/* le32 more bytes of STDIN may be sent */
 	AGENT_DATA = 71,	/* bytes of a tar stream */
 	AGENT_END = 72,		/* empty: the tar stream is complete */
+	AGENT_DISPLAY = 73,	/* values, see above */
 };
 
 enum agent_tag {
@@ -155,7 +176,8 @@ enum agent_tag {
 	/* PUT, GET, STAT */
 	AGENT_T_PATH = 48,	/* text, absolute (else below the user's home) */
 	AGENT_T_NAME = 49,	/* GET: text, name of the archive's first entry
-				 * (absent: the last part of PATH) */
+				 * (absent: the last part of PATH); CODE: what
+				 * messages call the code */
 	AGENT_T_MODE = 50,	/* u32 st_mode */
 	AGENT_T_SIZE = 51,	/* u64 */
 	AGENT_T_UID = 52,	/* u32 */
@@ -176,6 +198,14 @@ enum agent_tag {
 	AGENT_T_OLD_INO = 90, AGENT_T_OLD_CTIME = 91,	/* as INO, CTIME */
 	AGENT_T_HARDLINK = 92,	/* text */
 	AGENT_T_ALL = 89,	/* u32 1: CHANGES of everything */
+	/* CODE, its STARTED, DISPLAY; ENV of CODE is the sandbox's, which lasts */
+	AGENT_T_LANG = 96,	/* text: "python" */
+	AGENT_T_CALL_ENV = 97,	/* "K=V", repeated: for this code alone */
+	AGENT_T_FRESH = 98,	/* u32 1: this interpreter is new, 2: and what the
+				 * one before it held is lost */
+	AGENT_T_DISPLAY = 99,	/* u32, counts in a CODE */
+	AGENT_T_MIME = 100,	/* text */
+	AGENT_T_CONTENT = 101,	/* bytes */
 	/* INFO */
 	AGENT_T_MEM_TOTAL = 64,	/* u64 bytes */
 	AGENT_T_MEM_FREE = 65,	/* u64 bytes available */
@@ -193,6 +223,10 @@ enum agent_exec_flags {
 	AGENT_EXEC_TTY = 1,	/* a pty; stdout and stderr are one */
 	AGENT_EXEC_STDIN = 2,	/* STDIN frames follow; else /dev/null */
 	AGENT_EXEC_KEEP = 4,	/* outlives the stream, see ATTACH */
+	AGENT_CODE_ASK = 8,	/* CODE: STDIN frames when they are asked for */
+	AGENT_CODE_WARM = 16,	/* CODE: leaves no names behind; what it has loaded
+				 * stays loaded */
+	AGENT_CODE_RESTART = 32,/* CODE: in a new interpreter */
 };
 
 enum agent_change {
@@ -211,9 +245,11 @@ enum agent_why {
 	AGENT_WHY_PIDS = 8,	/* the process limit was hit meanwhile */
 	AGENT_WHY_NOT_FOUND = 16,	/* no such program: 127 */
 	AGENT_WHY_NOT_EXECUTABLE = 32,	/* 126 */
+	AGENT_WHY_LOST = 64,	/* CODE: the interpreter has ended */
 };
 
 #define AGENT_STDIN_WINDOW (256 * 1024)	/* bytes granted at the start */
 #define AGENT_KEPT_OUTPUT (1024 * 1024)	/* bytes kept of a KEEP session */
+#define AGENT_CODE_MAX (16 * 1024 * 1024)	/* bytes of code */
 
 #endif

@@ -15,6 +15,7 @@
 #include "common/agent.h"
 #include "guest-init/conn.h"
 #include "guest-init/freeze.h"
+#include "guest-init/repl.h"
 #include "guest-init/requests.h"
 #include "guest-init/session.h"
 #include "guest-init/sink.h"
@@ -40,6 +41,9 @@ static void on_request(struct conn *c, const struct frame *f)
 		break;
 	case AGENT_EXEC:
 		session_exec(c, f);
+		break;
+	case AGENT_CODE:
+		repl_code(c, f);
 		break;
 	case AGENT_ATTACH:
 		session_attach(c, f);
@@ -94,6 +98,7 @@ void agent_free(struct agent *a)
 		session_forget(s);
 	}
 	session_sweep(a);
+	repl_free_all(a);
 	conn_sweep(a);
 	sink_free_all(a);
 	cgroup_free(&a->cgroup);

@@ -56,6 +56,8 @@ struct agent {
 	struct session *sessions;	/* oldest first */
 	unsigned int nr_running;
 	uint32_t last_session;
+	struct repl *repls;
+	size_t code_bytes;	/* of all calls of repls */
 	struct sink *sinks;
 	struct agent_child *children;
 	struct freezer freezer;

@@ -32,6 +32,10 @@ guest_init_sources = \
 	guest-init/names.c \
 	guest-init/pty.c \
 	guest-init/record.c \
+	guest-init/repl.c \
+	guest-init/repl-call.c \
+	guest-init/repl-io.c \
+	guest-init/repl-talk.c \
 	guest-init/requests.c \
 	guest-init/session.c \
 	guest-init/session-io.c \
@@ -92,6 +96,8 @@ guest_init_headers = \
 	guest-init/mount.h \
 	guest-init/pty.h \
 	guest-init/record.h \
+	guest-init/repl.h \
+	guest-init/repl-parts.h \
 	guest-init/requests.h \
 	guest-init/session.h \
 	guest-init/sha256.h \
@@ -108,15 +114,25 @@ guest_init_common_headers = \
 	common/agent.h common/buf.h common/cleanup.h common/err.h \
 	common/frame.h common/log.h common/loop.h common/tlv.h common/util.h
 
+# What runs in the guest's interpreters, as bytes.
+guest_init_made = guest-init/repl-python.c
+noinst_PROGRAMS += guest-init/mkbytes
+guest_init_mkbytes_SOURCES = guest-init/mkbytes.c
+guest_init_mkbytes_CFLAGS = $(AM_CFLAGS)
+guest-init/repl-python.c: guest-init/repl.py guest-init/mkbytes$(EXEEXT)
+	$(AM_V_GEN)guest-init/mkbytes$(EXEEXT) repl_python \
+		$(srcdir)/guest-init/repl.py >$@.tmp && mv $@.tmp $@
+CLEANFILES += $(guest_init_made)
+
 EXTRA_DIST += $(guest_init_sources) $(guest_init_boot_sources) \
-	$(guest_init_headers)
+	$(guest_init_headers) guest-init/repl.py
 
 GUEST_CFLAGS = -std=gnu11 -Os -fno-strict-aliasing -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -ffunction-sections -fdata-sections
 
 podflare-init: $(guest_init_sources) $(guest_init_boot_sources) \
 		$(guest_init_common_sources) $(guest_init_headers) \
-		$(guest_init_common_headers) config.h
+		$(guest_init_common_headers) $(guest_init_made) config.h
 	$(AM_V_CCLD)set --; \
 	for f in $(AM_CFLAGS); do \
 		case $$f in -W*) set -- "$$@" "$$f";; esac; \
@@ -125,6 +141,7 @@ podflare-init: $(guest_init_sources) $(guest_init_boot_sources) \
 			$(guest_init_common_sources); do \
 		set -- "$$@" "$(srcdir)/$$f"; \
 	done; \
+	set -- "$$@" $(guest_init_made); \
 	$(GUEST_CC) $(GUEST_CPPFLAGS) -I$(srcdir) -I. -include config.h \
 		$(GUEST_CFLAGS) "$$@" -static -s -Wl,--gc-sections -o $@
 

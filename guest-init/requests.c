@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/tlv.h"
 #include "guest-init/freeze.h"
+#include "guest-init/repl.h"
 
 #define FLUSH_MS 1000
 #define ENTROPY_MIN 32
@@ -87,8 +88,10 @@ static int greet(struct agent *a, const struct frame *f, struct err *err)
 		return -1;
 	if (h.hostname[0] && sys->set_hostname(h.hostname, err) < 0)
 		return -1;
-	if (h.copy)
+	if (h.copy) {
 		sys->renew_identity();
+		repl_copied(a);
+	}
 	a->greeted = true;
 	if (!h.stay_frozen)
 		freeze_end(a);

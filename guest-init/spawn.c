@@ -124,6 +124,9 @@ static int take_stdio(const struct spawn *s, const struct user *u,
 	for (int i = 0; i < 3; i++)
 		if (dup2(s->fds[i], i) < 0)
 			return err_sys(err, errno, "standard descriptors");
+	for (int i = 0; i < s->nr_extra; i++)
+		if (fcntl(s->extra[i], F_SETFD, 0) < 0)
+			return err_sys(err, errno, "descriptors");
 	return 0;
 }
 

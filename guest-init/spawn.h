@@ -15,6 +15,8 @@ struct spawn {
 	int fds[3];		/* become 0, 1, 2; with tty: only fds[0] */
 	bool tty;
 	int cgroup;		/* its new group, -1: none */
+	int extra[2];		/* further descriptors that it inherits */
+	int nr_extra;
 };
 
 /* What a child says when there will be no command; whole, or nothing. */

@@ -8,6 +8,7 @@ dist_man_MANS += \
 	man/podflare-dial-stdio.1 \
 	man/podflare-diff.1 \
 	man/podflare-doctor.1 \
+	man/podflare-eval.1 \
 	man/podflare-exec.1 \
 	man/podflare-fork.1 \
 	man/podflare-freeze.1 \

@@ -30,6 +30,10 @@ int agent_put_hello(struct buf *out, const char *hostname,
 		    enum hello_kind kind, struct err *err);
 int agent_put_exec(struct buf *out, const json_t *params,
 		   const struct exec_defaults *def, struct err *err);
+/* CODE. @params may be NULL; @flags beside those that it has. */
+int agent_put_code(struct buf *out, const json_t *params,
+		   const struct exec_defaults *def, uint32_t flags,
+		   struct err *err);
 int agent_put_session(struct buf *out, int64_t session, struct err *err);
 /* PUT, GET, STAT: path, name, user, follow, image of @params. */
 int agent_put_file(struct buf *out, const json_t *params, struct err *err);

@@ -69,7 +69,8 @@ int agent_put_hello(struct buf *out, const char *hostname,
 }
 
 /* Later objects win over earlier ones. */
-static int put_env(struct buf *out, const json_t *const *envs, size_t n)
+static int put_env(struct buf *out, uint16_t tag, const json_t *const *envs,
+		   size_t n)
 {
 	const char *key;
 	json_t *v;
@@ -86,7 +87,7 @@ static int put_env(struct buf *out, const json_t *const *envs, size_t n)
 				continue;
 			if (buf_printf(&kv, "%s=%s", key,
 				       json_string_value(v)) < 0 ||
-			    tlv_put(out, AGENT_T_ENV, kv.data, kv.len) < 0)
+			    tlv_put(out, tag, kv.data, kv.len) < 0)
 				return -1;
 		}
 	}
@@ -127,7 +128,7 @@ int agent_put_exec(struct buf *out, const json_t *params,
 	json_array_foreach(cmd, i, arg)
 		if (tlv_put_str(out, AGENT_T_ARG, json_string_value(arg)) < 0)
 			return too_large("command and environment are", err);
-	if (put_env(out, envs, ARRAY_SIZE(envs)) < 0 ||
+	if (put_env(out, AGENT_T_ENV, envs, ARRAY_SIZE(envs)) < 0 ||
 	    put_text(out, AGENT_T_CWD, cwd) < 0 ||
 	    put_text(out, AGENT_T_USER, user) < 0 ||
 	    put_flag(out, AGENT_T_FLAGS, exec_flags(params)) < 0 ||
@@ -135,6 +136,35 @@ int agent_put_exec(struct buf *out, const json_t *params,
 	    put_flag(out, AGENT_T_COLS, cols) < 0 ||
 	    put_flag(out, AGENT_T_TIMEOUT, timeout) < 0)
 		return too_large("command and environment are", err);
+	return 0;
+}
+
+int agent_put_code(struct buf *out, const json_t *params,
+		   const struct exec_defaults *def, uint32_t flags,
+		   struct err *err)
+{
+	const json_t *envs[] = { def->image_env, def->sandbox_env };
+	const json_t *env = param_get(params, "env");
+	uint64_t timeout = 0;
+
+	if (param_range(params, "timeout_ms", 0, UINT32_MAX, &timeout,
+			err) < 0 || (env && agent_check_env(env, err) < 0))
+		return -1;
+	flags |= (param_bool(params, "stdin") ? AGENT_EXEC_STDIN : 0) |
+		 (param_bool(params, "ask") ? AGENT_CODE_ASK : 0) |
+		 (param_bool(params, "keep") ? AGENT_EXEC_KEEP : 0) |
+		 (param_bool(params, "restart") ? AGENT_CODE_RESTART : 0);
+	out->max = FRAME_MAX;
+	if (put_text(out, AGENT_T_LANG,
+		     param_str(params, "lang", "python")) < 0 ||
+	    put_text(out, AGENT_T_NAME, param_str(params, "name", "")) < 0 ||
+	    put_env(out, AGENT_T_ENV, envs, ARRAY_SIZE(envs)) < 0 ||
+	    put_env(out, AGENT_T_CALL_ENV, &env, env != NULL) < 0 ||
+	    put_text(out, AGENT_T_CWD, def->workdir) < 0 ||
+	    put_text(out, AGENT_T_USER, def->user) < 0 ||
+	    put_flag(out, AGENT_T_FLAGS, flags) < 0 ||
+	    put_flag(out, AGENT_T_TIMEOUT, timeout) < 0)
+		return too_large("the environment is", err);
 	return 0;
 }
 

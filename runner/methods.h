@@ -31,6 +31,7 @@ void method_snapshot_show(struct request *rq);
 void method_snapshot_rm(struct request *rq);
 void method_exec_start(struct request *rq);
 void method_exec_attach(struct request *rq);
+void method_code_run(struct request *rq);
 void method_exec_list(struct request *rq);
 void method_files_put(struct request *rq);
 void method_files_get(struct request *rq);

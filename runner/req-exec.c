@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/req-exec.c - exec.* and console.attach
+ * runner/req-exec.c - exec.*, code.run and console.attach
  *
  * podflared, loop thread.  The runner sends the request frame and hands the
  * stream over; what the guest answers there is the client's to judge.
@@ -10,12 +10,13 @@
 #include "runner/param.h"
 #include "runner/sbop.h"
 
-static void exec_run(struct sbop *op)
+static void run(struct sbop *op, uint8_t type)
 {
 	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
 	CLEANUP_BUF struct buf payload = BUF_INIT;
 	struct err err = ERR_INIT;
 	struct exec_defaults def;
+	int rc;
 
 	/* an image removed by force has no say any more */
 	if (image_find(op->rq->runner, op->sb->digest, &img, &err) < 0)
@@ -24,15 +25,34 @@ static void exec_run(struct sbop *op)
 		.image_env = img.env, .sandbox_env = op->sb->env,
 		.user = img.user, .workdir = img.workdir,
 	};
-	if (agent_put_exec(&payload, op->rq->params, &def, &err) < 0)
+	if (type == AGENT_CODE)
+		rc = agent_put_code(&payload, op->rq->params, &def, 0, &err);
+	else
+		rc = agent_put_exec(&payload, op->rq->params, &def, &err);
+	if (rc < 0)
 		sbop_fail(op, &err);
 	else
-		sbop_stream(op, AGENT_EXEC, &payload);
+		sbop_stream(op, type, &payload);
+}
+
+static void exec_run(struct sbop *op)
+{
+	run(op, AGENT_EXEC);
 }
 
 void method_exec_start(struct request *rq)
 {
 	sbop_start(rq, exec_run);
+}
+
+static void code_run(struct sbop *op)
+{
+	run(op, AGENT_CODE);
+}
+
+void method_code_run(struct request *rq)
+{
+	sbop_start(rq, code_run);
 }
 
 static void attach_run(struct sbop *op)

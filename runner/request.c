@@ -53,6 +53,9 @@ static const struct method methods[] = {
 	  "timeout_ms?i keep?b" },
 	{ "exec.attach", method_exec_attach, "sandbox:s session:i" },
 	{ "exec.list", method_exec_list, "sandbox:s" },
+	{ "code.run", method_code_run,
+	  "sandbox:s lang?s name?s env?o stdin?b ask?b timeout_ms?i keep?b "
+	  "restart?b" },
 	{ "files.put", method_files_put, "sandbox:s path:s user?s" },
 	{ "files.get", method_files_get,
 	  "sandbox:s path:s name?s follow?b image?b" },

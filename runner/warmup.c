@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/agent.h"
@@ -32,6 +33,7 @@ struct warmup {
 	void *arg;
 	struct image img;
 	size_t next;	/* of the image's commands; 0: ours */
+	const char *code;	/* for the interpreter; NULL: a command runs */
 	uint64_t began;
 	struct agent_op *open;
 	struct loop_watch stream;
@@ -125,6 +127,19 @@ static void on_stream(struct loop_watch *watch, uint32_t events)
 	run_next(w);
 }
 
+/* Of an interpreter: its code follows the request, and is short. */
+static void send_code(struct warmup *w)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	if (frame_put(&b, AGENT_DATA, w->code, strlen(w->code)) < 0 ||
+	    frame_put(&b, AGENT_END, NULL, 0) < 0 ||
+	    send(w->stream.fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		    (ssize_t)b.len)
+		log_warn("image %s: warm-up code %zu: cannot be sent",
+			 w->sb->image, w->next);
+}
+
 static void opened(void *arg, const struct err *err, int fd)
 {
 	struct warmup *w = arg;
@@ -139,6 +154,8 @@ static void opened(void *arg, const struct err *err, int fd)
 	    loop_add(&w->sb->runner->loop, &w->stream, fd, EPOLLIN) < 0) {
 		close(fd);
 		end(w);
+	} else if (w->code) {
+		send_code(w);
 	}
 }
 
@@ -149,10 +166,15 @@ static int put_command(struct warmup *w, const char *text, struct buf *payload,
 		.image_env = w->img.env, .sandbox_env = w->sb->env,
 		.user = w->img.user, .workdir = w->img.workdir,
 	};
-	json_t *params = json_pack("{s:[s, s, s]}", "cmd", "/bin/sh", "-c",
-				   text);
-	int rc = params ? agent_put_exec(payload, params, &def, err) : -1;
+	json_t *params;
+	int rc;
 
+	if (w->code)
+		return agent_put_code(payload, NULL, &def, AGENT_CODE_WARM,
+				      err);
+	params = json_pack("{s:[s, s, s]}", "cmd", "/bin/sh", "-c",
+				   text);
+	rc = params ? agent_put_exec(payload, params, &def, err) : -1;
 	json_decref(params);
 	return rc;
 }
@@ -164,9 +186,14 @@ static void run_next(struct warmup *w)
 	struct runner *r = w->sb->runner;
 	struct err err = ERR_INIT;
 	const char *text = first;
+	const json_t *item;
 
-	if (w->next > 0)
-		text = json_string_value(json_array_get(list, w->next - 1));
+	w->code = NULL;
+	if (w->next > 0) {
+		item = json_array_get(list, w->next - 1);
+		w->code = json_string_value(json_object_get(item, "python"));
+		text = w->code ? w->code : json_string_value(item);
+	}
 	w->next++;
 	if (!text || !w->sb->vm) {
 		end(w);
@@ -174,8 +201,9 @@ static void run_next(struct warmup *w)
 	}
 	if (put_command(w, text, &payload, &err) == 0)
 		w->open = agent_open(&r->loop, vmproc_ctl(w->sb->vm),
-				     AGENT_EXEC, &payload, r->agent_timeout_ms,
-				     opened, w, &err);
+				     w->code ? AGENT_CODE : AGENT_EXEC,
+				     &payload, r->agent_timeout_ms, opened, w,
+				     &err);
 	if (!w->open) {
 		log_warn("image %s: warm-up: %s", w->sb->image, err.msg);
 		end(w);

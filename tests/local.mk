@@ -71,13 +71,15 @@ test_rpc_LDADD = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(CMOCKA_LIBS)
 # guest-init/: the agent as an ordinary process, with the host's C library
 check_LIBRARIES += libagent.a
 libagent_a_SOURCES = $(guest_init_sources) $(guest_init_headers)
+nodist_libagent_a_SOURCES = $(guest_init_made)
 libagent_a_CPPFLAGS = $(AM_CPPFLAGS)
 libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
 agent_tests = test-agent-apply test-agent-changes test-agent-copy \
 	test-agent-exec test-agent-fetch test-agent-files \
-	test-agent-requests test-agent-session test-agent-tar test-agent-tty
+	test-agent-repl test-agent-repl-bad test-agent-requests \
+	test-agent-session test-agent-tar test-agent-tty
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
 test_agent_apply_SOURCES = tests/unit/test-agent-apply.c $(agent_rig) \
@@ -105,6 +107,14 @@ test_agent_files_SOURCES = tests/unit/test-agent-files.c $(agent_rig) \
 	tests/unit/agent-tar.c tests/unit/agent-tar.h
 test_agent_files_CPPFLAGS = $(unit_cppflags)
 test_agent_files_LDADD = $(agent_libs)
+test_agent_repl_SOURCES = tests/unit/test-agent-repl.c $(agent_rig) \
+	tests/unit/agent-code.c tests/unit/agent-code.h
+test_agent_repl_CPPFLAGS = $(unit_cppflags)
+test_agent_repl_LDADD = $(agent_libs)
+test_agent_repl_bad_SOURCES = tests/unit/test-agent-repl-bad.c $(agent_rig) \
+	tests/unit/agent-code.c tests/unit/agent-code.h
+test_agent_repl_bad_CPPFLAGS = $(unit_cppflags)
+test_agent_repl_bad_LDADD = $(agent_libs)
 test_agent_requests_SOURCES = tests/unit/test-agent-requests.c $(agent_rig)
 test_agent_requests_CPPFLAGS = $(unit_cppflags)
 test_agent_requests_LDADD = $(agent_libs)

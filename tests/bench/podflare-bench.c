@@ -110,6 +110,30 @@ static int measure_exec(struct globals *g, const struct options *o,
 	return 0;
 }
 
+/* Of an interpreter that runs: the same round trip, without a new process. */
+static int measure_eval(struct globals *g, const struct options *o,
+			json_t *report, struct err *err)
+{
+	uint64_t ns[4096], start = now_ns();
+	int rc = work_eval(g, SANDBOX, "1", NULL, err);
+
+	json_object_set_new(report, "first_eval_ms",
+			    json_real((double)((now_ns() - start) / 1000) / 1e3));
+	for (int i = 0; rc == 0 && i < o->execs; i++) {
+		CLEANUP_BUF struct buf out = BUF_INIT;
+
+		start = now_ns();
+		rc = work_eval(g, SANDBOX, "print(1)", &out, err);
+		ns[i] = now_ns() - start;
+		if (rc == 0 && strcmp(buf_str(&out), "1\n") != 0)
+			return err_set(err, ERR_GUEST, "eval: %s", buf_str(&out));
+	}
+	if (rc != 0)
+		return rc < 0 ? -1 : err_set(err, ERR_GUEST, "exit code %d", rc);
+	json_object_set_new(report, "eval_ms", work_spread(ns, (size_t)o->execs));
+	return 0;
+}
+
 static int measure_cp(struct globals *g, const struct options *o,
 		      json_t *report, struct err *err)
 {
@@ -206,7 +230,8 @@ static int measure(struct globals *g, const struct options *o, json_t *report,
 			    json_integer((json_int_t)o->size));
 	remove_sandbox(g, NULL);
 	if (measure_boot(g, o, report, err) < 0 ||
-	    measure_exec(g, o, report, err) < 0)
+	    measure_exec(g, o, report, err) < 0 ||
+	    measure_eval(g, o, report, err) < 0)
 		return -1;
 	/* before the page cache of the transfers comes in */
 	if (measure_memory(g, report, err) < 0 ||

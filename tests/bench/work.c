@@ -95,6 +95,22 @@ int work_exec(struct globals *g, const char *sandbox, const char *const *argv,
 	return work_exec_wait(&s, out, err);
 }
 
+int work_eval(struct globals *g, const char *sandbox, const char *code,
+	      struct buf *out, struct err *err)
+{
+	CLEANUP_STREAM struct stream s = STREAM_INIT;
+	CLEANUP_BUF struct buf b = BUF_INIT;
+
+	if (stream_open(g, "code.run", json_pack("{s:s}", "sandbox", sandbox),
+			&s, err) < 0)
+		return -1;
+	if (frame_put(&b, AGENT_DATA, code, strlen(code)) < 0 ||
+	    frame_put(&b, AGENT_END, NULL, 0) < 0 ||
+	    write(s.fd, b.data, b.len) != (ssize_t)b.len)
+		return err_sys(err, errno, "stream");
+	return work_exec_wait(&s, out, err);
+}
+
 uint32_t work_python(struct globals *g, const char *sandbox, struct err *err)
 {
 	CLEANUP_STREAM struct stream s = STREAM_INIT;

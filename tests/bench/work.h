@@ -9,7 +9,10 @@
  * be NULL. Return: its exit code, -1 with @err. */
 int work_exec(struct globals *g, const char *sandbox, const char *const *argv,
 	      struct buf *out, struct err *err);
-/* The halves of it, to have several under way. */
+/* As work_exec(), of Python code in the sandbox's interpreter. */
+int work_eval(struct globals *g, const char *sandbox, const char *code,
+	      struct buf *out, struct err *err);
+/* The halves of work_exec(), to have several under way. */
 int work_exec_start(struct globals *g, const char *sandbox,
 		    const char *const *argv, struct stream *s, struct err *err);
 int work_exec_wait(struct stream *s, struct buf *out, struct err *err);

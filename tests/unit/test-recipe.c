@@ -56,7 +56,12 @@ static void test_whole_recipe(void **state)
 			       "env: {A: 'b c', _X1: ''}\n"
 			       "user: web:www-data\nworkdir: /srv\n"
 			       "kernel: linux-image-amd64\n"
-			       "warmup: ['true']\n", &r, &err), 0);
+			       "warmup: ['true', {python: import x}]\n", &r,
+			       &err), 0);
+	assert_int_equal(r.warmup.n, 2);
+	assert_string_equal(r.warmup.v[1], "import x");
+	assert_string_equal(r.warmup_lang.v[0], "");
+	assert_string_equal(r.warmup_lang.v[1], "python");
 	assert_string_equal(r.name, "web");
 	assert_string_equal(r.suite, "bookworm");
 	assert_int_equal(r.packages.n, 3);
@@ -106,6 +111,8 @@ static void test_unknown_keys(void **state)
 		     "podflare-image(5)");
 	expect_error(FROM "files:\n- src: a.txt\n  dst: /x\n",
 		     "4: unknown key \"dst\"", "did you mean \"dest\"?");
+	expect_error(FROM "warmup: [{pithon: x}]\n",
+		     "2: warmup: unknown key \"pithon\"", "python: CODE");
 	expect_error(FROM "kernel: {pkg: x}\n", "2: unknown key \"pkg\"", "");
 }
 
