@@ -453,6 +453,24 @@ test_image_sources_CPPFLAGS = $(cli_test_cppflags)
 test_image_sources_LDADD = $(cli_test_ldadd)
 endif
 
+# runner/net/: the filter, in plain memory; no socket is opened
+if HAVE_CMOCKA
+net_tests = test-net-filter test-net-frames test-netpolicy
+check_PROGRAMS += $(net_tests)
+TESTS += $(net_tests)
+net_frame = tests/unit/net-frame.c tests/unit/net-frame.h
+net_ldadd = libnetfilter.a libcommon.a $(CMOCKA_LIBS)
+test_net_filter_SOURCES = tests/unit/test-net-filter.c $(net_frame)
+test_net_filter_CPPFLAGS = $(unit_cppflags)
+test_net_filter_LDADD = $(net_ldadd)
+test_net_frames_SOURCES = tests/unit/test-net-frames.c $(net_frame)
+test_net_frames_CPPFLAGS = $(unit_cppflags)
+test_net_frames_LDADD = $(net_ldadd)
+test_netpolicy_SOURCES = tests/unit/test-netpolicy.c
+test_netpolicy_CPPFLAGS = $(unit_cppflags)
+test_netpolicy_LDADD = $(net_ldadd)
+endif
+
 # cli/: diff and merge
 if HAVE_CMOCKA
 diff_tests = test-change test-diff test-merge test-textdiff
