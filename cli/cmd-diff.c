@@ -93,9 +93,11 @@ static int list_one(struct compare *x, struct err *err)
 	x->b = &x->left;
 	if (origin_of(&origin, x->b, NULL, err) < 0)
 		return -1;
-	if (!origin.fork) {
-		if (side_open_id(&x->image, x->b, x->left.name, x->b->id,
-				 err) < 0 ||
+	if (side_look(x->b, err) < 0)
+		return -1;
+	if (!origin.kind) {
+		if (side_open_id(&x->image, x->b, x->left.name,
+				 side_target(x->b), err) < 0 ||
 		    side_list(x->b, &x->filter, false, err) < 0)
 			return -1;
 		x->image.as_image = true;
@@ -122,6 +124,7 @@ static int list_two(struct compare *x, struct err *err)
 	if (!strcmp(x->a->id, x->b->id))
 		return 0;
 	if ((!all && origin_of(&origin, x->a, x->b, err) < 0) ||
+	    side_look(x->a, err) < 0 || side_look(x->b, err) < 0 ||
 	    side_list(x->a, &x->filter, all, err) < 0 ||
 	    side_list(x->b, &x->filter, all, err) < 0)
 		return -1;

@@ -65,7 +65,7 @@ static struct side *open_ancestor(struct run *r, struct child *c,
 	if (origin_of(&origin, &r->parent, &c->side, err) < 0)
 		return NULL;
 	*fork_time = origin.time;
-	if (!origin.fork) {
+	if (!origin.kind) {
 		if (side_open_id(&c->image, &r->parent, r->parent.name,
 				 r->parent.id, err) < 0)
 			return NULL;
@@ -86,7 +86,8 @@ static int merge_in(struct run *r, struct child *c, struct err *err)
 	int64_t time;
 
 	ancestor = open_ancestor(r, c, &time, err);
-	if (!ancestor || side_list(&c->side, &all, false, err) < 0)
+	if (!ancestor || side_look(&c->side, err) < 0 ||
+	    side_list(&c->side, &all, false, err) < 0)
 		return -1;
 	parent = kin_of(&ancestor->changes, &r->parent.changes, time);
 	child = kin_of(&ancestor->changes, &c->side.changes, time);

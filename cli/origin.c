@@ -32,6 +32,7 @@ int origin_of(struct origin *o, const struct side *s, const struct side *with,
 	CLEANUP_CLIENT struct client c = CLIENT_INIT;
 	CLEANUP_JSON json_t *reply = NULL;
 	json_t *params = json_pack("{s:s}", "sandbox", s->id);
+	const char *kind;
 
 	*o = (struct origin){ 0 };
 	if (with)
@@ -44,15 +45,16 @@ int origin_of(struct origin *o, const struct side *s, const struct side *with,
 	reply = client_call(&c, "sandbox.origin", params, err);
 	if (!reply)
 		return -1;
-	if (!strcmp(json_text(reply, "kind"), "image"))
+	kind = json_text(reply, "kind");
+	if (!strcmp(kind, "image"))
 		return 0;
-	o->fork = true;
+	o->kind = strcmp(kind, "snapshot") ? "point" : "snapshot";
 	o->time = time_of(json_text(reply, "time"));
-	o->point = strdup(json_text(reply, "point"));
-	if (!o->point)
+	o->id = strdup(json_text(reply, o->kind));
+	if (!o->id)
 		return err_sys(err, ENOMEM, "origin");
-	if (strcmp(json_text(reply, "kind"), "fork") != 0 || !*o->point ||
-	    !o->time)
+	if ((strcmp(kind, "fork") != 0 && strcmp(kind, "snapshot") != 0) ||
+	    !*o->id || !o->time)
 		return err_set(err, ERR_PROTOCOL,
 			       "the runner's answer: not an origin");
 	return 0;
@@ -60,8 +62,8 @@ int origin_of(struct origin *o, const struct side *s, const struct side *with,
 
 void origin_free(struct origin *o)
 {
-	free(o->point);
-	o->point = NULL;
+	free(o->id);
+	o->id = NULL;
 }
 
 /* See origin.h. */
@@ -77,7 +79,7 @@ int view_open(struct view *v, const struct origin *o, const struct side *of,
 		return -1;
 	v->client.interrupt_fd = of->env->sigs->fd;
 	reply = client_call(&v->client, "sandbox.view",
-			    json_pack("{s:s}", "point", o->point), err);
+			    json_pack("{s:s}", o->kind, o->id), err);
 	if (!reply)
 		return err_context(err, "%s", v->name);
 	return side_open_id(&v->side, of, v->name,

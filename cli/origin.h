@@ -6,9 +6,9 @@
 #include "cli/side.h"
 
 struct origin {
-	bool fork;		/* else: the image */
-	char *point;		/* of the fork; owned */
-	int64_t time;		/* of the fork, ns since the epoch; not 0 */
+	const char *kind;	/* "point", "snapshot"; NULL: the image */
+	char *id;		/* of that; owned */
+	int64_t time;		/* of that, ns since the epoch; not 0 */
 };
 
 #define CLEANUP_ORIGIN __attribute__((cleanup(origin_free)))
@@ -19,7 +19,7 @@ int origin_of(struct origin *o, const struct side *s, const struct side *with,
 	      struct err *err);
 void origin_free(struct origin *o);
 
-/* A throwaway copy of a point, there as long as its connection is open. */
+/* A throwaway copy of it, there as long as its connection is open. */
 struct view {
 	struct client client;
 	struct side side;

@@ -27,7 +27,7 @@ int side_stream_open(struct side_stream *st, const struct side *s,
 				    .stream = STREAM_INIT };
 	if (!params)
 		params = json_object();
-	if (json_object_set_new(params, "sandbox", json_string(s->id)) < 0) {
+	if (json_object_set_new(params, "sandbox", json_string(side_target(s))) < 0) {
 		json_decref(params);
 		return err_set(err, ERR_USAGE, "\"%s\": not UTF-8", s->name);
 	}

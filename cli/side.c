@@ -27,7 +27,9 @@ int side_open(struct side *s, struct side_env *env, const char *name,
 	CLEANUP_JSON json_t *sandbox = NULL;
 	json_t *params = json_pack("{s:s}", "sandbox", name);
 
-	*s = (struct side){ .env = env, .name = name };
+	*s = (struct side){
+		.env = env, .name = name, .holder = CLIENT_INIT,
+	};
 	if (!params)
 		return err_set(err, ERR_USAGE, "\"%s\": not UTF-8", name);
 	sandbox = client_once(env->globals, "sandbox.show", params, err);
@@ -35,16 +37,43 @@ int side_open(struct side *s, struct side_env *env, const char *name,
 		return -1;
 	s->id = strdup(json_text(sandbox, "id"));
 	s->image = strdup(json_text(sandbox, "image_digest"));
+	s->frozen = !strcmp(json_text(sandbox, "state"), "frozen");
 	if (!s->id || !s->image)
 		return err_sys(err, ENOMEM, "%s", name);
 	return 0;
 }
 
 /* See side.h. */
+int side_look(struct side *s, struct err *err)
+{
+	CLEANUP_JSON json_t *reply = NULL;
+
+	if (!s->frozen)
+		return 0;
+	if (client_open(&s->holder, s->env->globals, err) < 0)
+		return -1;
+	s->holder.interrupt_fd = s->env->sigs->fd;
+	reply = client_call(&s->holder, "sandbox.view",
+			    json_pack("{s:s}", "sandbox", s->id), err);
+	if (!reply)
+		return err_context(err, "%s", s->name);
+	s->view = strdup(json_text(reply, "sandbox"));
+	return s->view ? 0 : err_sys(err, ENOMEM, "%s", s->name);
+}
+
+/* See side.h. */
+const char *side_target(const struct side *s)
+{
+	return s->view ? s->view : s->id;
+}
+
+/* See side.h. */
 int side_open_id(struct side *s, const struct side *like, const char *name,
 		 const char *id, struct err *err)
 {
-	*s = (struct side){ .env = like->env, .name = name };
+	*s = (struct side){
+		.env = like->env, .name = name, .holder = CLIENT_INIT,
+	};
 	s->id = strdup(id);
 	s->image = strdup(like->image);
 	if (!s->id || !s->image)
@@ -55,9 +84,13 @@ int side_open_id(struct side *s, const struct side *like, const char *name,
 void side_free(struct side *s)
 {
 	free(s->id);
+	free(s->view);
 	free(s->image);
 	change_list_free(&s->changes);
-	s->id = s->image = NULL;
+	if (s->env)
+		client_close(&s->holder);
+	s->id = s->view = s->image = NULL;
+	s->env = NULL;
 }
 
 /* The paths for the agent; what cannot be said in JSON is filtered here only.

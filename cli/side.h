@@ -25,8 +25,12 @@ struct side {
 	struct side_env *env;
 	const char *name;	/* for messages */
 	char *id;		/* for the runner; owned */
+	char *view;		/* of one that is frozen: a copy to look at, as
+				 * long as there is its connection; owned */
+	struct client holder;
 	char *image;		/* digest; owned */
 	struct change_list changes;
+	bool frozen;		/* when it was looked up */
 	bool all;		/* they are all files, not only the changed */
 	bool as_image;		/* contents are those of its image */
 };
@@ -39,6 +43,11 @@ int side_open(struct side *s, struct side_env *env, const char *name,
 /* A sandbox whose id is known; the same image as @like. */
 int side_open_id(struct side *s, const struct side *like, const char *name,
 		 const char *id, struct err *err);
+/* Do not thaw it, if it is frozen, for what is read from it. Return: 0, or -1
+ * with @err. */
+int side_look(struct side *s, struct err *err);
+/* The id of what is read from. */
+const char *side_target(const struct side *s);
 void side_free(struct side *s);
 /* Fetch what differs from the image (@all: every file) of what passes @filter.
  * Return: 0 with s->changes, or -1 with @err. */

@@ -25,6 +25,7 @@
 #include "common/cleanup.h"
 
 #define ID_DIGITS 32
+#define UNSET "uninitialized\n"
 #define NEW_NAME ".machine-id.podflare"
 
 struct place {
@@ -67,8 +68,8 @@ static int open_folder(int root, const char *path)
 	return steal_fd(&fd);
 }
 
-/* Of systemd's form; what is empty or "uninitialized" is yet to be set.
- * @st of the file */
+/* Of systemd's form: machine-id(5). One that is empty or "uninitialized" is yet
+ * to be set. @st of the file */
 static bool has_id(int dir, const char *name, struct stat *st)
 {
 	CLEANUP_FD int fd = open_here(dir, name, O_RDONLY | O_NONBLOCK);
@@ -78,6 +79,9 @@ static bool has_id(int dir, const char *name, struct stat *st)
 	if (fd < 0 || fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
 		return false;
 	n = read(fd, text, sizeof(text));
+	if (n == 0 || (n == (ssize_t)strlen(UNSET) &&
+		       memcmp(text, UNSET, strlen(UNSET)) == 0))
+		return true;
 	if (n < ID_DIGITS || (n > ID_DIGITS && text[ID_DIGITS] != '\n'))
 		return false;
 	for (int i = 0; i < ID_DIGITS; i++)

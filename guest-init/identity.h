@@ -6,7 +6,8 @@
 #include "common/err.h"
 
 /*
- * A new machine-id in place of the old one, wherever there is one; seeds of
+ * A new machine-id in place of the old one, wherever there is one, also where it
+ * was yet to be set; seeds of
  * random numbers that are to be used after the next boot are removed.  To be
  * called once the kernel's random numbers are its own.
  * @param root folder of the file system

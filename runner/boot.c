@@ -136,6 +136,13 @@ static void hello_done(void *arg, const struct err *err, const uint8_t *values,
 	boot_end(b, NULL);
 }
 
+static enum hello_kind kind_of_hello(const struct boot *b)
+{
+	if (b->plan.how != BOOT_COPY)
+		return HELLO_SAME;
+	return b->sb->kind == SB_VIEW ? HELLO_VIEW : HELLO_COPY;
+}
+
 void boot_say_hello(struct boot *b)
 {
 	struct runner *r = b->sb->runner;
@@ -143,8 +150,7 @@ void boot_say_hello(struct boot *b)
 	struct err err = ERR_INIT;
 
 	boot_step(b, "agent", "setting clock and entropy");
-	if (agent_put_hello(&payload, b->sb->name, b->plan.how == BOOT_COPY ?
-			    HELLO_COPY : HELLO_SAME, &err) == 0)
+	if (agent_put_hello(&payload, b->sb->name, kind_of_hello(b), &err) == 0)
 		b->hello = agent_call(&r->loop, vmproc_ctl(b->sb->vm),
 				      AGENT_HELLO, &payload,
 				      r->boot_timeout_ms, hello_done, b, &err);

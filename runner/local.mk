@@ -72,6 +72,7 @@ librunner_a_SOURCES = \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
 	runner/template-file.c runner/template-file.h \
+	runner/template-find.c runner/template-find.h \
 	runner/template-json.c runner/template-json.h \
 	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \

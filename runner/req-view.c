@@ -2,9 +2,12 @@
 /*
  * runner/req-view.c - sandbox.origin, sandbox.view
  *
- * podflared, loop thread.  A view is a copy of a point that lives as long as the
- * connection that asked for it: the request stays in flight.
+ * podflared, loop thread.  A view is a copy of a point, or of a machine in files,
+ * that lives as long as the connection that asked for it: the request stays in
+ * flight.
  */
+#include "common/log.h"
+#include "runner/boot.h"
 #include "runner/copies.h"
 #include "runner/fork.h"
 #include "runner/life.h"
@@ -13,11 +16,13 @@
 #include "runner/param.h"
 #include "runner/points.h"
 #include "runner/request.h"
+#include "runner/store.h"
 
 struct view {
 	struct request *rq;
 	struct fork *fork;	/* NULL once it is done */
 	struct sandbox *sb;	/* a reference */
+	struct sandbox *saved;	/* whose files it is made of; a reference */
 };
 
 static json_t *point_json(struct runner *r, const struct sandbox_origin *from,
@@ -29,6 +34,18 @@ static json_t *point_json(struct runner *r, const struct sandbox_origin *from,
 			 "point", point, "parent", from->parent, "parent_name",
 			 from->parent_name, "time", from->time, "available",
 			 p && p->state == SB_HELD);
+}
+
+static json_t *snapshot_json(struct runner *r,
+			     const struct sandbox_origin *from)
+{
+	struct err ignored = ERR_INIT;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "kind", "snapshot",
+			 "snapshot", from->parent, "snapshot_name",
+			 from->parent_name, "time", from->time, "available",
+			 sandbox_find_snapshot(r, from->parent, &ignored) !=
+			 NULL);
 }
 
 void method_sandbox_origin(struct request *rq)
@@ -47,6 +64,8 @@ void method_sandbox_origin(struct request *rq)
 		o = point_json(rq->runner, &p->origin, p->id);
 	else if (sb && !with && sb->origin.forked)
 		o = point_json(rq->runner, &sb->origin, sb->origin.point);
+	else if (sb && !with && sb->origin.parent[0])
+		o = snapshot_json(rq->runner, &sb->origin);
 	else if (sb && (!with || (other && !strcmp(sb->digest, other->digest))))
 		o = json_pack("{s:s}", "kind", "image");
 	else if (other)
@@ -59,8 +78,20 @@ void method_sandbox_origin(struct request *rq)
 		request_fail(rq, &err, NULL);
 }
 
+/* Its files are not needed any more. */
+static void let_saved_go(struct view *v)
+{
+	if (!v->saved)
+		return;
+	v->saved->linking--;
+	life_settle(v->saved);
+	sandbox_unref(v->saved);
+	v->saved = NULL;
+}
+
 static void view_free(struct view *v)
 {
+	let_saved_go(v);
 	sandbox_unref(v->sb);
 	free(v);
 }
@@ -80,16 +111,32 @@ static void cancel(struct request *rq)
 
 	rq->cancel = NULL;
 	err_set(&err, ERR_CANCELLED, "the client went away");
-	if (v->fork)
+	if (v->fork) {
 		fork_cancel(v->fork, &err);
-	else
-		life_remove(v->sb, false, removed, v);
+		return;
+	}
+	boot_cancel(v->sb);
+	life_remove(v->sb, false, removed, v);
 }
+
+static void ready(struct view *v)
+{
+	request_reply(v->rq, json_pack("{s:s}", "sandbox", v->sb->id));
+	/* until the client goes */
+}
+
+static void fail(struct view *v, const struct err *err)
+{
+	v->rq->cancel = NULL;
+	request_fail(v->rq, err, NULL);
+	view_free(v);
+}
+
+/* ---- of a point ---- */
 
 static void done(void *arg, const struct err *err)
 {
 	struct view *v = arg;
-	struct request *rq = v->rq;
 	struct err e = ERR_INIT;
 
 	if (err)
@@ -97,13 +144,10 @@ static void done(void *arg, const struct err *err)
 	else
 		e = v->fork->slots[0].err;
 	v->fork = NULL;
-	if (!e.code) {
-		request_reply(rq, json_pack("{s:s}", "sandbox", v->sb->id));
-		return;		/* until the client goes */
-	}
-	rq->cancel = NULL;
-	request_fail(rq, &e, NULL);
-	view_free(v);
+	if (e.code)
+		fail(v, &e);
+	else
+		ready(v);
 }
 
 static const struct fork_ops ops = { .done = done };
@@ -131,33 +175,138 @@ static struct sandbox *find_point(struct runner *r, const char *id,
 	return limits_check_fork(&f, err) < 0 ? NULL : p;
 }
 
-void method_sandbox_view(struct request *rq)
+static int view_point(struct view *v, struct sandbox *point, struct err *err)
 {
-	struct err err = ERR_INIT;
-	struct sandbox *point = find_point(rq->runner,
-					   param_str(rq->params, "point", ""),
-					   &err);
-	struct view *v = point ? calloc(1, sizeof(*v)) : NULL;
-	struct sandbox *sb = NULL;
+	v->fork = fork_new(point, 1, &ops, v, err);
+	if (!v->fork)
+		return -1;
+	fork_add(v->fork, v->sb, false);
+	fork_start(v->fork);
+	return 0;
+}
 
-	if (v)
-		sb = copies_register(point, SB_VIEW, NULL, &err);
-	else if (point)
-		err_set(&err, ERR_NO_MEMORY, "view");
-	if (sb) {
-		v->fork = fork_new(point, 1, &ops, v, &err);
-		if (!v->fork)
-			sandbox_unregister(sb);
-	}
-	if (!v || !v->fork) {
-		free(v);
-		request_fail(rq, &err, NULL);
+/* ---- of a machine in files ---- */
+
+static void not_removed(void *arg, const struct err *err)
+{
+	if (err)
+		log_error("%s", err->msg);
+}
+
+static void booted(void *arg, const struct err *err, json_t *console)
+{
+	struct view *v = arg;
+
+	json_decref(console);
+	let_saved_go(v);
+	if (!err) {
+		sandbox_move(v->sb, SB_EV_READY);
+		ready(v);
 		return;
+	}
+	life_remove(v->sb, false, not_removed, NULL);
+	fail(v, err);
+}
+
+static struct sandbox *find_saved(struct request *rq, struct err *err)
+{
+	const char *snapshot = param_str(rq->params, "snapshot", NULL);
+	struct sandbox *sb;
+
+	if (snapshot)
+		return sandbox_find_snapshot(rq->runner, snapshot, err);
+	sb = sandbox_find(rq->runner, param_str(rq->params, "sandbox", ""),
+			  err);
+	/* several may read it at the same time */
+	if (!sb || (!sb->linking && sandbox_check_idle(sb, err) < 0))
+		return NULL;
+	if (sb->state == SB_FROZEN)
+		return sb;
+	err_set(err, ERR_STATE, "sandbox %s: is not frozen", sb->name);
+	return NULL;
+}
+
+static int view_saved(struct view *v, struct sandbox *saved, struct err *err)
+{
+	static const struct boot_ops boot_ops = { .done = booted };
+	const struct boot_plan plan = { .how = BOOT_COPY, .from = saved };
+
+	v->sb->top = saved->top;
+	if (store_make(v->sb, err) < 0 ||
+	    boot_start(v->sb, &plan, &life_vm_ops, v->sb, &boot_ops, v,
+		       err) < 0) {
+		life_remove(v->sb, false, not_removed, NULL);
+		return -1;
+	}
+	v->saved = sandbox_ref(saved);
+	saved->linking++;
+	return 0;
+}
+
+/* ---- both ---- */
+
+/* Return: what is to be copied, NULL with @err. */
+static struct sandbox *find_source(struct request *rq, struct err *err)
+{
+	static const char *const names[] = { "point", "snapshot", "sandbox" };
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		n += param_get(rq->params, names[i]) != NULL;
+	if (n != 1) {
+		err_set(err, ERR_USAGE, "sandbox.view: one of \"point\", "
+			"\"snapshot\" and \"sandbox\" is needed");
+		return NULL;
+	}
+	if (param_get(rq->params, "point"))
+		return find_point(rq->runner,
+				  param_str(rq->params, "point", ""), err);
+	if (rq->runner->ending) {
+		err_set(err, ERR_STATE, "the runner is ending");
+		return NULL;
+	}
+	return find_saved(rq, err);
+}
+
+static struct view *make(struct request *rq, struct err *err)
+{
+	struct sandbox *from = find_source(rq, err);
+	struct sandbox *sb = from ? copies_register(from, SB_VIEW, NULL, err)
+				  : NULL;
+	struct view *v = sb ? calloc(1, sizeof(*v)) : NULL;
+	int rc;
+
+	if (!v) {
+		if (sb) {
+			sandbox_unregister(sb);
+			err_set(err, ERR_NO_MEMORY, "view");
+		}
+		return NULL;
 	}
 	v->rq = rq;
 	v->sb = sandbox_ref(sb);
+	if (param_get(rq->params, "point")) {
+		rc = view_point(v, from, err);
+		if (rc < 0)
+			sandbox_unregister(sb);
+	} else {
+		rc = view_saved(v, from, err);
+	}
+	if (rc == 0)
+		return v;
+	view_free(v);
+	return NULL;
+}
+
+void method_sandbox_view(struct request *rq)
+{
+	struct err err = ERR_INIT;
+	struct view *v = make(rq, &err);
+
+	if (!v) {
+		request_fail(rq, &err, NULL);
+		return;
+	}
 	rq->state = v;
 	rq->cancel = cancel;
-	fork_add(v->fork, sb, false);
-	fork_start(v->fork);
 }

@@ -13,7 +13,7 @@
 
 #include "common/cleanup.h"
 #include "runner/saved.h"
-#include "runner/template.h"
+#include "runner/template-find.h"
 #include "runner/vmctl-save.h"
 
 #define WRITE_RATE (16 * MIB)	/* of memory in a second, to a slow disk */

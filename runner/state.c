@@ -102,7 +102,7 @@ int sandbox_check_idle(const struct sandbox *sb, struct err *err)
 {
 	const char *what = sandbox_is_forked(sb) ? "forked" : sb->merging ? "merged" :
 			   sb->freeze ? "frozen" :
-			   sb->linking ? "made a snapshot of" :
+			   sb->linking ? "read" :
 			   sb->switching ? "paused or resumed" : NULL;
 
 	if (!what)

@@ -26,10 +26,10 @@
 #include "runner/names.h"
 #include "runner/store.h"
 #include "runner/template-file.h"
+#include "runner/template-find.h"
 #include "runner/warmup.h"
 
 #define TEMPLATES_MAX 8	/* the least used one gives way */
-#define MAKER "maker"	/* a template's label */
 
 struct template_wait {
 	TAILQ_ENTRY(template_wait) link;
@@ -49,53 +49,6 @@ struct template_job {
 	struct fork *fork;
 	TAILQ_HEAD(, template_wait) waits;
 };
-
-static bool alike(const struct sandbox *a, const struct sandbox *b)
-{
-	return strcmp(a->digest, b->digest) == 0 && a->cpus == b->cpus &&
-	       a->memory == b->memory && a->disk == b->disk;
-}
-
-/* Whether it was made by the programs that are there now. */
-static bool is_current(const struct sandbox *t)
-{
-	const char *was = json_string_value(json_object_get(t->labels, MAKER));
-
-	return was && strcmp(maker_text(&t->runner->maker), was) == 0;
-}
-
-static struct sandbox *find(struct sandbox *sb, enum sandbox_state state)
-{
-	struct sandbox *t;
-
-	TAILQ_FOREACH(t, &sb->runner->hidden, link) {
-		if (t->kind != SB_TEMPLATE || t->state != state ||
-		    !alike(t, sb) || !is_current(t))
-			continue;
-		/* it may have been killed just now */
-		if (t->vm)
-			vmproc_check(t->vm);
-		if (t->state == state && (t->vm != NULL) == (state == SB_HELD)) {
-			t->used_ns = now_ns();
-			return t;
-		}
-	}
-	return NULL;
-}
-
-struct sandbox *template_find(struct sandbox *sb)
-{
-	return find(sb, SB_HELD);
-}
-
-struct sandbox *template_in_files(struct sandbox *sb)
-{
-	struct sandbox *t = find(sb, SB_HELD);
-
-	if (t && t->filed)
-		return t;
-	return find(sb, SB_FROZEN);
-}
 
 static void removed(void *arg, const struct err *err)
 {
@@ -190,7 +143,7 @@ static struct sandbox *hidden_like(const struct sandbox *like,
 	sb->env = json_object();
 	sb->labels = json_object();
 	if (kind == SB_TEMPLATE)
-		json_object_set_new(sb->labels, MAKER, json_string(
+		json_object_set_new(sb->labels, TEMPLATE_MAKER, json_string(
 			maker_text(&sb->runner->maker)));
 	return sb;
 }
@@ -350,7 +303,7 @@ static struct template_job *begin(struct sandbox *like, struct err *err)
 	job->runner = like->runner;
 	TAILQ_INIT(&job->waits);
 	template_sweep(job->runner);
-	t = find(like, SB_FROZEN);
+	t = template_in_state(like, SB_FROZEN);
 	rc = t ? restore(job, t, err) : boot(job, like, err);
 	if (rc < 0) {
 		free(job);
@@ -372,7 +325,7 @@ struct template_wait *template_make(struct sandbox *sb,
 		return NULL;
 	}
 	LIST_FOREACH(job, &sb->runner->template_jobs, link)
-		if (alike(job->machine, sb))
+		if (template_alike(job->machine, sb))
 			break;
 	if (!job)
 		job = begin(sb, err);
@@ -423,7 +376,7 @@ static bool is_of_use(struct sandbox *t)
 	default:
 		return true;	/* something goes on with it */
 	}
-	return is_current(t) &&
+	return template_is_current(t) &&
 	       image_find(t->runner, t->digest, &img, &err) == 0;
 }
 

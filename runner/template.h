@@ -10,7 +10,7 @@
 #ifndef PODFLARE_RUNNER_TEMPLATE_H
 #define PODFLARE_RUNNER_TEMPLATE_H
 
-#include "runner/sandbox.h"
+#include "runner/template-find.h"
 
 struct template_wait;
 
@@ -24,10 +24,6 @@ struct template_ops {
 		     json_t *steps, const struct err *err, json_t *console);
 };
 
-/* Return: the template for what @sb is to be, NULL: there is none yet. */
-struct sandbox *template_find(struct sandbox *sb);
-/* Return: one for @sb that has all its memory in a file, NULL: there is none. */
-struct sandbox *template_in_files(struct sandbox *sb);
 /* Make it, or wait for who makes it already. Return: NULL with @err. */
 struct template_wait *template_make(struct sandbox *sb,
 				    const struct template_ops *ops, void *arg,

@@ -23,7 +23,8 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f diff1 diff1-1 diff1-2
+	podflare rm -f diff1 diff1-1 diff1-2 diff1-s
+	podflare -q snapshot rm diff1-snap || true
 }
 
 changes=$'M\t/t/bin
@@ -150,6 +151,27 @@ A\t/t/type/in'
 	podflare exec diff1-1 sh -c 'echo K >/t/keep'
 	[ "$(podflare diff diff1-1 /t/keep)" = $'M\t/t/keep' ]
 	podflare exec diff1-1 sh -c 'echo k >/t/keep'
+}
+
+@test "a frozen sandbox stays frozen" {
+	podflare freeze diff1-1
+	[ "$(podflare diff diff1-1)" = "$changes" ]
+	[ "$(podflare diff diff1 diff1-1)" = "$changes" ]
+	podflare diff -p diff1-1 /t/text | grep -qx +three
+	[ "$(field diff1-1 .state)" = frozen ]
+	podflare thaw diff1-1
+}
+
+@test "a sandbox against the snapshot that it came from" {
+	podflare snapshot create diff1-1 diff1-snap
+	podflare create --from diff1-snap -n diff1-s
+	[ "$(podflare diff diff1-s)" = "" ]
+	podflare exec diff1-s rm /t/text
+	[ "$(podflare diff diff1-s)" = $'D\t/t/text' ]
+	podflare freeze diff1-s
+	[ "$(podflare diff diff1-s)" = $'D\t/t/text' ]
+	podflare rm diff1-s
+	podflare snapshot rm diff1-snap
 }
 
 @test "a fork of a fork" {

@@ -115,6 +115,7 @@ at_most_vmms() {
 	# Four names, and no line of randomness twice.
 	[ "$(cat fork1 fork2-* | grep ' ' | sort | uniq -d | wc -l)" -eq 0 ]
 	[ "$(cat fork1 fork2-* | grep -c ' ')" -eq 8 ]
+	[ "$(sort -u fork1 fork2-* | grep -cxE '[0-9a-f]{32}')" -eq 4 ]
 }
 
 @test "the clock is right in a copy" {

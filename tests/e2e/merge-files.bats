@@ -152,6 +152,15 @@ CONFLICT (modify/delete): /t/y deleted in mf and modified in mf-c-2" ]
 	parent 'rm fill'
 }
 
+@test "frozen ones: the parent is thawed, the other stays frozen" {
+	one 'echo frozen >frozen'
+	podflare freeze mf
+	podflare freeze mf-c-1
+	podflare merge --files mf mf-c-1
+	[ "$(parent 'cat frozen')" = frozen ]
+	[ "$(field mf-c-1 .state)" = frozen ]
+}
+
 @test "who cannot be merged" {
 	run --separate-stderr podflare merge --files mf mf
 	[ "$status" -eq 2 ]

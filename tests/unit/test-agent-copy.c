@@ -435,10 +435,26 @@ static void a_copy_gets_an_identity_of_its_own(void **state)
 	assert_string_not_equal(etc, again);
 }
 
+static void a_machine_id_that_is_yet_to_be_set_is_set(void **state)
+{
+	static const char *const kinds[] = { "printf ''", "echo uninitialized" };
+	struct rig *r = *state;
+	struct err err = ERR_INIT;
+	char id[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		rig_host("cd %s && mkdir -p etc && rm -f etc/machine-id && "
+			 "%s >etc/machine-id", r->dir, kinds[i]);
+		assert_int_equal(identity_renew(r->dir, &err), 0);
+		read_text(rig_path(r, "etc/machine-id"), id, sizeof(id));
+		assert_int_equal(strspn(id, "0123456789abcdef"), 32);
+	}
+}
+
 static void what_is_no_machine_id_is_left_alone(void **state)
 {
 	static const char *const kinds[] = {
-		"printf ''", "echo uninitialized", "echo 0123456789abcdef",
+		"printf x", "echo uninitialised", "echo 0123456789abcdef",
 	};
 	struct rig *r = *state;
 	struct err err = ERR_INIT;
@@ -475,6 +491,7 @@ int main(void)
 		cmocka_unit_test(a_greeting_thaws_whatever_streams_there_are),
 		cmocka_unit_test(frames_on_a_freeze_stream_end_it),
 		cmocka_unit_test(a_copy_gets_an_identity_of_its_own),
+		cmocka_unit_test(a_machine_id_that_is_yet_to_be_set_is_set),
 		cmocka_unit_test(what_is_no_machine_id_is_left_alone),
 	};
 

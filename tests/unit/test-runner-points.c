@@ -163,6 +163,93 @@ static void a_client_that_goes_away_undoes_its_view(void **state)
 	assert_nothing_left();
 }
 
+/* A copy of what lies in files: what it is made of stays there. */
+static void a_view_of(const char *kind, const char *name)
+{
+	char id[64];
+	struct conn c;
+	json_t *r;
+
+	conn_open(&c, false);
+	r = conn_ok(&c, "sandbox.view", json_pack("{s:s}", kind, name));
+	snprintf(id, sizeof(id), "%s", text_of(r, "sandbox"));
+	json_decref(r);
+	assert_int_equal(host_vmms(), 1);
+	call_ok("files.stat", json_pack("{s:s, s:s}", "sandbox", id, "path",
+					"/x"));
+	conn_close(&c);
+	while (host_vmms() != 0)
+		poll(NULL, 0, 5);
+	wait_points(0);
+}
+
+static void what_lies_in_files_is_looked_at_where_it_is(void **state)
+{
+	create("a", 170);
+	call_ok("snapshot.create", json_pack("{s:s, s:s}", "sandbox", "a",
+					     "name", "s"));
+	call_fail("sandbox.view", json_pack("{s:s}", "sandbox", "a"), "state");
+	call_ok("sandbox.freeze", by_name("a"));
+	a_view_of("sandbox", "a");
+	assert_true(sandbox_is("a", "frozen"));
+	a_view_of("snapshot", "s");
+	call_fail("sandbox.view", json_pack("{s:s}", "sandbox", "nosuch"),
+		  "not_found");
+	call_fail("sandbox.view", json_pack("{s:s}", "snapshot", "nosuch"),
+		  "not_found");
+	call_fail("sandbox.view", NULL, "usage");
+	call_fail("sandbox.view", json_pack("{s:s, s:s}", "snapshot", "s",
+					    "sandbox", "a"), "usage");
+	call_ok("exec.list", by_name("a"));
+	assert_true(sandbox_is("a", "running"));
+	call_ok("snapshot.rm", json_pack("{s:s}", "snapshot", "s"));
+	rm("a");
+	assert_nothing_left();
+}
+
+static void a_frozen_one_is_thawed_and_looked_at_at_once(void **state)
+{
+	struct conn c[3];
+
+	create("a", 170);
+	for (int i = 0; i < 10; i++) {
+		call_ok("sandbox.freeze", by_name("a"));
+		for (size_t k = 0; k < ARRAY_SIZE(c); k++) {
+			conn_open(&c[k], false);
+			conn_request(&c[k], "sandbox.view",
+				     json_pack("{s:s}", "sandbox", "a"));
+		}
+		poll(NULL, 0, i);
+		call_ok("exec.list", by_name("a"));
+		assert_true(sandbox_is("a", "running"));
+		for (size_t k = 0; k < ARRAY_SIZE(c); k++)
+			conn_close(&c[k]);
+		while (host_vmms() != 1)
+			poll(NULL, 0, 5);
+		wait_points(0);
+	}
+	rm("a");
+	assert_nothing_left();
+}
+
+static void origin_of_a_snapshots_copy(void **state)
+{
+	create("a", 170);
+	call_ok("snapshot.create", json_pack("{s:s, s:s}", "sandbox", "a",
+					     "name", "s"));
+	call_ok("sandbox.create", json_pack("{s:s, s:s}", "name", "b", "from",
+					    "s"));
+	assert_string_equal(origin("b", NULL, "kind"), "snapshot");
+	assert_string_equal(origin("b", NULL, "snapshot_name"), "s");
+	call_ok("snapshot.rm", json_pack("{s:s}", "snapshot", "s"));
+	call_fail("sandbox.view", json_pack("{s:s}", "snapshot",
+					    origin("b", NULL, "snapshot")),
+		  "not_found");
+	rm("a");
+	rm("b");
+	assert_nothing_left();
+}
+
 /* The pid of the process whose folder is the only one of points/. */
 static int point_pid(const char *point)
 {
@@ -288,6 +375,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(origins_and_what_is_common),
+		cmocka_unit_test(what_lies_in_files_is_looked_at_where_it_is),
+		cmocka_unit_test(a_frozen_one_is_thawed_and_looked_at_at_once),
+		cmocka_unit_test(origin_of_a_snapshots_copy),
 		cmocka_unit_test(points_that_nobody_needs_go),
 		cmocka_unit_test(a_view_lives_as_long_as_its_connection),
 		cmocka_unit_test(a_client_that_goes_away_undoes_its_view),
