@@ -75,6 +75,9 @@ static void set_number(struct change *c, const struct tlv *t)
 	case AGENT_T_ERRNO:
 		c->sys = tlv_u32(t);
 		break;
+	case AGENT_T_MAPPED:
+		c->mapped = tlv_u32(t) != 0;
+		break;
 	case AGENT_T_MODE:
 		c->now.mode = tlv_u32(t);
 		break;

@@ -35,6 +35,7 @@ struct change {
 	uint64_t ino;
 	uint32_t nlink;
 	uint32_t sys;		/* errno: no answer about this path */
+	bool mapped;		/* may change without its ctime */
 	bool hashed;
 	uint8_t digest[DIGEST_SIZE];
 };

@@ -62,7 +62,8 @@ enum same same_content(const struct change *a, const struct change *b,
 								 : SAME_YES;
 	if (!a->now.size)
 		return SAME_YES;
-	if (kin->related && untouched(a, b) && a->ctime < kin->trust)
+	if (kin->related && untouched(a, b) && a->ctime < kin->trust &&
+	    !a->mapped && !b->mapped)
 		return SAME_YES;
 	return SAME_UNSURE;
 }

@@ -10,7 +10,8 @@
  * as the kernel's tick, so one that may lie in the tick of the fork proves
  * nothing: two seconds before the newest change time that both sides share (none
  * of those is later than the fork), or before the fork in the host's time,
- * whichever is the earlier.  All other files of equal size are hashed.
+ * whichever is the earlier.  Nor does a file prove anything that a process has
+ * mapped to write to.  All other files of equal size are hashed.
  */
 #ifndef PODFLARE_CLI_SAME_H
 #define PODFLARE_CLI_SAME_H

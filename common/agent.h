@@ -68,6 +68,8 @@
  * of a device, LINK of a symbolic link; for what is in the image too, OLD_MODE,
  * OLD_UID, OLD_GID, OLD_SIZE, OLD_LINK.  A path that is as in the image is left
  * out (a folder that was copied up, a file rewritten with the same bytes).
+ * MAPPED: some process has the file mapped shared and writable, so it can change
+ * without its CTIME.
  * PATH in the request, repeated: only these and what is below.  ALL in it: all
  * of the file system, not only what differs (CHANGE is 0 then).  Left out are
  * /proc, /sys, /dev, /run and what is below any other mount point.  A path of
@@ -198,6 +200,7 @@ enum agent_tag {
 	AGENT_T_OLD_INO = 90, AGENT_T_OLD_CTIME = 91,	/* as INO, CTIME */
 	AGENT_T_HARDLINK = 92,	/* text */
 	AGENT_T_ALL = 89,	/* u32 1: CHANGES of everything */
+	AGENT_T_MAPPED = 93,	/* u32 1 */
 	/* CODE, its STARTED, DISPLAY; ENV of CODE is the sandbox's, which lasts */
 	AGENT_T_LANG = 96,	/* text: "python" */
 	AGENT_T_CALL_ENV = 97,	/* "K=V", repeated: for this code alone */

@@ -13,6 +13,7 @@
 #include "common/agent.h"
 #include "common/tlv.h"
 #include "guest-init/compare.h"
+#include "guest-init/mapped.h"
 #include "guest-init/record.h"
 #include "guest-init/walk.h"
 
@@ -20,6 +21,7 @@ struct changes {
 	struct walk walk;
 	struct stream_out *out;
 	bool again;		/* a path is looked at once more */
+	struct mapped mapped;
 };
 
 /* The targets of what are links. Return: false when one has just gone. */
@@ -57,6 +59,9 @@ static int send_change(struct walk *w, const struct layer_dir *d,
 	record_u32(&r, AGENT_T_CHANGE, change);
 	if (e->now)
 		record_stat(&r, &e->now_st, e->upper);
+	if (e->now && S_ISREG(e->now_st.st_mode) &&
+	    mapped_has(&c->mapped, e->now_st.st_ino, (char *)w->path.data))
+		record_u32(&r, AGENT_T_MAPPED, 1);
 	if (e->old)
 		record_old_stat(&r, &e->old_st);
 	if (read_links(&r, d, name, e))
@@ -119,7 +124,9 @@ int changes_send(const struct frame *request, const struct layers *layers,
 		return err_set(err, ERR_STATE, "the root is no overlay");
 	if (mounts_read(&mounts, mountinfo, err) < 0)
 		return -1;
+	mapped_read(&c.mapped, "/proc");
 	rc = send_all(request, &c, &filter, err);
+	mapped_free(&c.mapped);
 	filter_free(&filter);
 	mounts_free(&mounts);
 	return rc;

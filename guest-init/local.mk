@@ -28,6 +28,7 @@ guest_init_sources = \
 	guest-init/layers.c \
 	guest-init/links.c \
 	guest-init/lookup.c \
+	guest-init/mapped.c \
 	guest-init/mounts.c \
 	guest-init/names.c \
 	guest-init/pty.c \
@@ -89,6 +90,7 @@ guest_init_headers = \
 	guest-init/kmsg.h \
 	guest-init/links.h \
 	guest-init/lookup.h \
+	guest-init/mapped.h \
 	guest-init/mounts.h \
 	guest-init/names.h \
 	guest-init/listen.h \

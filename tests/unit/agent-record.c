@@ -45,6 +45,9 @@ static void take(struct rec *r, const struct tlv *t)
 	case AGENT_T_CTIME:
 		r->ctime = tlv_u64(t);
 		break;
+	case AGENT_T_MAPPED:
+		r->mapped = tlv_u32(t);
+		break;
 	case AGENT_T_INO:
 		r->ino = tlv_u64(t);
 		break;

@@ -20,6 +20,7 @@ struct rec {
 	uint8_t digest[32];
 	bool has_digest;
 	uint32_t sys;		/* ERRNO */
+	uint32_t mapped;
 };
 
 /* The next of the records in @data. @param pos starts at 0, is advanced

@@ -50,6 +50,7 @@ void change_put(struct buf *b, const struct change *c)
 	u64(&r, AGENT_T_INO, c->ino);
 	u32(&r, AGENT_T_NLINK, c->nlink);
 	u32(&r, AGENT_T_ERRNO, c->sys);
+	u32(&r, AGENT_T_MAPPED, c->mapped);
 	if (c->hashed)
 		tlv_put(&r, AGENT_T_DIGEST, c->digest, DIGEST_SIZE);
 	change_put_raw(b, &r);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -424,6 +425,31 @@ static void a_tree_may_change_while_it_is_walked(void **state)
 	overlay_umount(r);
 }
 
+/* Such a file can change without a new time. */
+static void files_that_are_mapped_to_be_written_are_told(void **state)
+{
+	struct rig *r = *state;
+	static struct rec rec;
+	char path[512];
+	void *at;
+	int fd;
+
+	overlay_clear(r);
+	rig_host("cd %s && echo text >mapped && echo text >other", r->upper);
+	snprintf(path, sizeof(path), "%s/mapped", r->upper);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(at != MAP_FAILED);
+	close(fd);
+	ask_one(r, "/mapped", &rec);
+	assert_int_equal(rec.mapped, 1);
+	ask_one(r, "/other", &rec);
+	assert_int_equal(rec.mapped, 0);
+	munmap(at, 4096);
+	ask_one(r, "/mapped", &rec);
+	assert_int_equal(rec.mapped, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_large_folder_is_compared_with_the_images),
 		cmocka_unit_test(deep_folders_are_walked_as_far_as_paths_go),
 		cmocka_unit_test(a_request_is_checked_in_form),
+		cmocka_unit_test(files_that_are_mapped_to_be_written_are_told),
 		cmocka_unit_test(whatever_was_done_the_answer_is_as_the_slow_way_finds),
 		cmocka_unit_test(a_tree_may_change_while_it_is_walked),
 	};

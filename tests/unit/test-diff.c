@@ -127,24 +127,26 @@ static struct change file(const char *path, uint64_t ino, int64_t ctime)
 static void what_a_fork_shares_is_not_hashed(void **state)
 {
 	const int64_t t = 1000 * SECOND;
-	struct change a[] = { file("/inode", 1, t), file("/new", 2, t),
-			      file("/old", 3, t), file("/touched", 4, t),
+	struct change a[] = { file("/inode", 1, t), file("/mapped", 6, t),
+			      file("/new", 2, t), file("/old", 3, t),
+			      file("/touched", 4, t),
 			      file("/young", 5, t + 5 * SECOND) };
 	struct change b[ARRAY_SIZE(a)];
 
 	memcpy(b, a, sizeof(a));
 	b[0].ino = 9;
-	b[1].now.size = 6;
-	b[3].ctime += 1;
+	b[1].mapped = true;
+	b[2].now.size = 6;
+	b[4].ctime += 1;
 	/* /young may have been written in the tick of the fork */
-	assert_string_equal(diff_two(a, 5, b, 5, t + 6 * SECOND),
-			    "M/inode? M/new:c M/touched? M/young?");
+	assert_string_equal(diff_two(a, 6, b, 6, t + 6 * SECOND),
+			    "M/inode? M/mapped? M/new:c M/touched? M/young?");
 	/* no fork in common: inodes mean nothing */
-	assert_string_equal(diff_two(a, 5, b, 5, 0),
-			    "M/inode? M/new:c M/old? M/touched? M/young?");
+	assert_string_equal(diff_two(a, 6, b, 6, 0),
+			    "M/inode? M/mapped? M/new:c M/old? M/touched? M/young?");
 	/* the host's clock says that the fork was earlier than that */
-	assert_string_equal(diff_two(a, 5, b, 5, t + SECOND),
-			    "M/inode? M/new:c M/old? M/touched? M/young?");
+	assert_string_equal(diff_two(a, 6, b, 6, t + SECOND),
+			    "M/inode? M/mapped? M/new:c M/old? M/touched? M/young?");
 }
 
 static void the_image_decides_without_hashing(void **state)
