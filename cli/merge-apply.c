@@ -19,6 +19,7 @@
 #include "cli/merge.h"
 #include "common/agent.h"
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "common/tlv.h"
 
 #define SOURCES_MAX 256
@@ -42,6 +43,7 @@ struct apply {
 	struct side_stream st;
 	struct buf out;
 	int64_t now;
+	bool all_sent;
 };
 
 static const struct merge_item *item_of(const struct apply *a,
@@ -332,9 +334,26 @@ static int put_all(struct apply *a, struct err *err)
 	for (size_t i = 0; i < a->plan->n; i++)
 		if (put_entry(a, i, err) < 0)
 			return -1;
-	if (flush(a, err) < 0)
+	if (flush(a, err) < 0 || xfer_send_end(&a->st.xfer, err) < 0)
 		return -1;
-	return xfer_finish(&a->st.xfer, err);
+	a->all_sent = true;
+	return xfer_expect_ok(&a->st.xfer, err);
+}
+
+/* The agent's own error says that nothing has changed. Who stops waiting for its
+ * word, or never gets it, when all was sent, does not know. */
+static int failed(const struct apply *a, struct err *err)
+{
+	if (a->all_sent &&
+	    (err->code == ERR_GUEST || err->code == ERR_CANCELLED)) {
+		err_context(err, "merge: it may have been done or not");
+		/* of a signal nothing else is told */
+		if (err->code == ERR_CANCELLED)
+			log_warn("%s", err->msg);
+		return err_hint(err, "`podflare diff` shows what is in %s now",
+				a->m->parent->name);
+	}
+	return err_context(err, "merge: %s is as it was", a->m->parent->name);
 }
 
 /* See merge.h. */
@@ -356,6 +375,8 @@ int merge_apply(struct merge *m, const struct diff *plan, struct err *err)
 		rc = find_sources(a, err);
 	if (rc == 0)
 		rc = put_all(a, err);
+	if (rc < 0)
+		failed(a, err);
 	for (size_t i = 0; i < a->nr_sources; i++) {
 		if (a->sources[i].open)
 			fetch_free(&a->sources[i].fetch);

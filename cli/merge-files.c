@@ -158,8 +158,7 @@ static int merge_all(struct run *r, struct err *err)
 		return -1;
 	if (r->plan.n && !f->dry_run &&
 	    merge_apply(&r->merge, &r->plan, err) < 0)
-		return err_context(err, "merge: %s is as it was",
-				   r->parent.name);
+		return -1;
 	report(r);
 	if (!r->plan.n)
 		output_note(f->globals, "already up to date");

@@ -181,16 +181,22 @@ static int serve(const struct textdiff_request *rq)
 	return rc;
 }
 
+/* The sanitizers' address space has no bound. */
+static void bound_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+	const struct rlimit memory = { MEMORY, MEMORY };
+
+	setrlimit(RLIMIT_AS, &memory);
+#endif
+}
+
 int main(void)
 {
-	struct rlimit memory = { MEMORY, MEMORY };
 	struct rlimit none = { 0, 0 };
 	struct textdiff_request rq;
 
-	/* the sanitizers' address space has no bound */
-#ifndef __SANITIZE_ADDRESS__
-	setrlimit(RLIMIT_AS, &memory);
-#endif
+	bound_memory();
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (git_libgit2_init() < 0)
