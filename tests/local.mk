@@ -266,7 +266,7 @@ vmm_tests = \
 	test-isolate \
 	test-memory \
 	test-serial \
-	test-tinyguest \
+	test-tinyguest test-tinytimer \
 	test-vmm test-vmm-fork test-vmm-layers test-vmm-net \
 	test-vmm-snapshot
 check_PROGRAMS += $(vmm_tests)
@@ -293,6 +293,9 @@ test_serial_LDADD = $(vmm_ldadd)
 test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
 test_tinyguest_CPPFLAGS = $(unit_cppflags)
 test_tinyguest_LDADD = $(vmm_ldadd)
+test_tinytimer_SOURCES = tests/unit/test-tinytimer.c
+test_tinytimer_CPPFLAGS = $(unit_cppflags)
+test_tinytimer_LDADD = $(vmm_ldadd)
 test_vmm_SOURCES = tests/unit/test-vmm.c \
 	tests/unit/vmm-rig.c tests/unit/vmm-rig.h
 test_vmm_CPPFLAGS = $(unit_cppflags)

@@ -107,6 +107,17 @@ static void disable_pmu(const struct kvm *k)
 #endif
 }
 
+/* KVM gives guests the TSC rate that was known when its module was loaded, but
+ * Linux measures it anew a second after it booted.  On a CPU that cannot scale,
+ * a guest that gets the lesser one has a multiplier of 0 in KVM (x86.c,
+ * set_tsc_khz() gives up): each of its timers is late by all that the TSC has
+ * counted.  0 is the rate as it is known now; for a VM from Linux 5.19 on, before
+ * that for each vCPU. */
+bool kvm_set_tsc_rate(int fd)
+{
+	return ioctl(fd, KVM_SET_TSC_KHZ, 0) == 0;
+}
+
 static int set_chips(const struct kvm *k, struct err *err)
 {
 	/* the dummy speaker answers port 0x61, which Linux polls when it
@@ -146,6 +157,7 @@ int kvm_create(struct kvm *k, int kvm_fd, const struct guest_memory *m,
 	if (set_memory(k, m, err) < 0 || set_intel_pages(k, err) < 0)
 		goto fail;
 	disable_pmu(k);
+	k->tsc_rate = kvm_set_tsc_rate(k->vm_fd);
 	if (set_chips(k, err) < 0)
 		goto fail;
 	return 0;
@@ -177,6 +189,7 @@ const uint32_t *kvm_ioctls_running(size_t *n)
 		KVM_SET_USER_MEMORY_REGION, KVM_SET_IDENTITY_MAP_ADDR,
 		KVM_SET_TSS_ADDR, KVM_ENABLE_CAP, KVM_CREATE_IRQCHIP,
 		KVM_CREATE_PIT2, KVM_CREATE_VCPU, KVM_SET_CPUID2,
+		KVM_SET_TSC_KHZ,
 		KVM_SET_SREGS, KVM_SET_REGS, KVM_SET_XCRS, KVM_SET_XSAVE,
 		KVM_SET_LAPIC, KVM_SET_MSRS, KVM_SET_MP_STATE,
 		KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_SET_DEVICE_ATTR,

@@ -20,6 +20,7 @@ struct kvm {
 	int vm_fd;		/* -1: none */
 	size_t run_size;	/* bytes of a vCPU's shared map */
 	bool tsc_deadline;	/* the LAPIC timer has the TSC-deadline mode */
+	bool tsc_rate;		/* vCPUs get the right one, see kvm.c */
 };
 
 #define KVM_INIT { .fd = -1, .vm_fd = -1 }
@@ -36,6 +37,10 @@ int kvm_create(struct kvm *k, int kvm_fd, const struct guest_memory *m,
 	       struct err *err);
 /* Close the VM. The vCPUs must have been closed: each pins it. */
 void kvm_destroy(struct kvm *k);
+
+/* Give a VM or a vCPU the TSC rate that the host's kernel knows now. Return:
+ * whether it could be done. */
+bool kvm_set_tsc_rate(int fd);
 
 /* The requests that are still made once the guest runs; @n of them. */
 const uint32_t *kvm_ioctls_running(size_t *n);

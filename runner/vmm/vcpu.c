@@ -61,6 +61,8 @@ int vcpu_create(struct vcpu *v, unsigned int id, const struct kvm *k,
 	v->fd = (int)TEMP_FAILURE_RETRY(ioctl(k->vm_fd, KVM_CREATE_VCPU, id));
 	if (v->fd < 0)
 		return err_sys(err, errno, "kvm: cannot create vCPU %u", id);
+	if (!k->tsc_rate)
+		kvm_set_tsc_rate(v->fd);
 	map = mmap(NULL, v->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd,
 		   0);
 	if (map == MAP_FAILED) {
