@@ -29,6 +29,8 @@
 #define MODULES "/modules"
 #define NOFILE 65536
 #define CLOCK_OFF_S 2
+#define TSC_WAIT_MS 3000
+#define CLOCK_SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define COMPRESSED_FILE 4	/* MODULE_INIT_COMPRESSED_FILE */
 
 static const struct {
@@ -137,6 +139,24 @@ static int load(const char *name, struct err *err)
 	return 0;
 }
 
+/* The kernel measures the TSC twice, and takes it as its clock once it knows the
+ * rate exactly.  KVM keeps the rate of the moment in which it is loaded: the
+ * sandboxes' clocks would go wrong by the difference. */
+static void wait_for_tsc(void)
+{
+	const struct timespec tick = { 0, 20 * 1000000 };
+
+	for (int ms = 0; ms < TSC_WAIT_MS; ms += 20) {
+		CLEANUP_BUF struct buf b = BUF_INIT;
+
+		if (path_read_file(AT_FDCWD, CLOCK_SOURCE, 64, &b, NULL) < 0 ||
+		    strcmp(buf_str(&b), "tsc\n") == 0)
+			return;
+		nanosleep(&tick, NULL);
+	}
+	log_warn("the TSC is not the clock after %d ms", TSC_WAIT_MS);
+}
+
 int guest_load_modules(struct err *err)
 {
 	CLEANUP_BUF struct buf order = BUF_INIT;
@@ -146,9 +166,12 @@ int guest_load_modules(struct err *err)
 			   err) < 0)
 		return -1;
 	for (line = strtok_r((char *)order.data, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, "kvm.ko", 6) == 0)
+			wait_for_tsc();
 		if (load(line, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
