@@ -57,7 +57,8 @@ static void show_event(const json_t *event)
 	printf("%*s", strlen(what) < 7 ? (int)(7 - strlen(what)) : 1, "");
 	show_text(json_text(event, "name"));
 	if (*other) {
-		fputs(strcmp(what, "merge") == 0 ? " into " : " from ", stdout);
+		fputs(strncmp(what, "merge", 5) == 0 ? " into " : " from ",
+		      stdout);
 		show_text(other);
 	}
 	fputc('\n', stdout);

@@ -10,6 +10,9 @@
  *	| *  fork   b from a
  *	|/
  *	*    create a
+ *
+ * Of merged files the sandbox that they came from may live on: the line comes to
+ * a lane that is there.
  */
 #include "cli/log-graph.h"
 
@@ -25,18 +28,25 @@ void log_graph_free(struct log_graph *g)
 	free(g->lanes);
 }
 
+static size_t find_lane(const struct log_graph *g, const char *id)
+{
+	for (size_t i = g->n; i-- > 0;)
+		if (g->lanes[i] && strcmp(g->lanes[i], id) == 0)
+			return i;
+	return NONE;
+}
+
 /* The sandbox's lane, which begins here if it has none. */
 static size_t lane_of(struct log_graph *g, const char *id)
 {
-	size_t spare = g->n;
+	size_t spare = g->n, at = find_lane(g, id);
 	char **lanes;
 
-	for (size_t i = g->n; i-- > 0;) {
+	if (at != NONE)
+		return at;
+	for (size_t i = g->n; i-- > 0;)
 		if (!g->lanes[i])
 			spare = i;
-		else if (strcmp(g->lanes[i], id) == 0)
-			return i;
-	}
 	if (spare == LANES_MAX)
 		return NONE;
 	if (spare == g->n) {
@@ -60,7 +70,8 @@ static void end_lane(struct log_graph *g, size_t lane)
 
 static bool is_merge(const json_t *event)
 {
-	return strcmp(json_text(event, "what"), "merge") == 0;
+	return strcmp(json_text(event, "what"), "merge") == 0 ||
+	       strcmp(json_text(event, "what"), "merge-files") == 0;
 }
 
 static bool is_fork(const json_t *event)
@@ -139,10 +150,11 @@ static void draw_fork(struct log_graph *g, size_t own, size_t parent, FILE *f)
 		g->n--;
 }
 
-/* The lane of what was merged begins at its parent's. */
-static void draw_merge(struct log_graph *g, size_t own, size_t child, FILE *f)
+/* The lane of what was merged begins at its parent's, or @begins not. */
+static void draw_merge(struct log_graph *g, size_t own, size_t child,
+		       bool begins, FILE *f)
 {
-	struct bend b = { .from = own, .to = child, .begins = true };
+	struct bend b = { .from = own, .to = child, .begins = begins };
 
 	b.corner = child > own ? 2 * child - 1 : 2 * child + 1;
 	draw_bend(g, &b, f);
@@ -152,6 +164,8 @@ void log_graph_after(struct log_graph *g, const json_t *event, FILE *f)
 {
 	size_t own = lane_of(g, owner(event)), other;
 	const char *what = json_text(event, "what");
+	const char *sandbox = json_text(event, "sandbox");
+	bool begins;
 
 	if (own == NONE)
 		return;
@@ -160,9 +174,10 @@ void log_graph_after(struct log_graph *g, const json_t *event, FILE *f)
 		if (other != NONE)
 			draw_fork(g, own, other, f);
 	} else if (is_merge(event)) {
-		other = lane_of(g, json_text(event, "sandbox"));
+		begins = find_lane(g, sandbox) == NONE;
+		other = lane_of(g, sandbox);
 		if (other != NONE)
-			draw_merge(g, own, other, f);
+			draw_merge(g, own, other, begins, f);
 	} else if (strcmp(what, "create") == 0) {
 		end_lane(g, own);
 	}

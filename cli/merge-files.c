@@ -13,6 +13,7 @@
 #include "cli/origin.h"
 #include "cli/output.h"
 #include "common/cleanup.h"
+#include "common/log.h"
 
 struct child {
 	struct side side;
@@ -131,6 +132,23 @@ static int refuse(struct run *r, struct err *err)
 			r->parent.name, r->merge.child->name);
 }
 
+/* The log tells whose files came. They are there, whatever becomes of that. */
+static void tell(struct run *r)
+{
+	CLEANUP_JSON json_t *answer = NULL;
+	json_t *children = json_array();
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < r->nr_children; i++)
+		json_array_append_new(children,
+				      json_string(r->children[i].side.id));
+	answer = client_once(r->f->globals, "sandbox.merged",
+			     json_pack("{s:s, s:o}", "sandbox", r->parent.id,
+				       "children", children), &err);
+	if (!answer)
+		log_warn("the merge is not in the log: %s", err.msg);
+}
+
 static int merge_all(struct run *r, struct err *err)
 {
 	static const struct gpath_filter all;
@@ -156,9 +174,11 @@ static int merge_all(struct run *r, struct err *err)
 	}
 	if (merge_plan(&r->merge, &r->plan, err) < 0)
 		return -1;
-	if (r->plan.n && !f->dry_run &&
-	    merge_apply(&r->merge, &r->plan, err) < 0)
-		return -1;
+	if (r->plan.n && !f->dry_run) {
+		if (merge_apply(&r->merge, &r->plan, err) < 0)
+			return -1;
+		tell(r);
+	}
 	report(r);
 	if (!r->plan.n)
 		output_note(f->globals, "already up to date");

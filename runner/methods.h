@@ -14,6 +14,7 @@ void method_runner_shutdown(struct request *rq);
 void method_sandbox_create(struct request *rq);
 void method_sandbox_fork(struct request *rq);
 void method_sandbox_merge(struct request *rq);
+void method_sandbox_merged(struct request *rq);
 void method_sandbox_origin(struct request *rq);
 void method_sandbox_view(struct request *rq);
 void method_sandbox_list(struct request *rq);

@@ -60,7 +60,7 @@ static json_t *select_events(const json_t *list, const char *id)
 		if (!own && !birth)
 			continue;
 		json_array_insert(out, 0, e);
-		if (!strcmp(what, "merge"))
+		if (!strcmp(what, "merge") || !strcmp(what, "merge-files"))
 			json_object_set_new(kin, sb, json_true());
 		if (*parent && (birth || !strcmp(sb, id)))
 			json_object_set_new(kin, parent, json_true());

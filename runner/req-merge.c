@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/req-merge.c - sandbox.merge
+ * runner/req-merge.c - sandbox.merge, sandbox.merged
  *
  * podflared, loop thread.  Once begun it is carried out, whether the client is
- * there or not.
+ * there or not.  Merged files are the client's word alone: the log tells it.
  */
+#include "runner/events.h"
 #include "runner/merge.h"
 #include "runner/methods.h"
 #include "runner/param.h"
@@ -67,5 +68,55 @@ void method_sandbox_merge(struct request *rq)
 		    rq);
 	return;
 fail:
+	request_fail(rq, &err, NULL);
+}
+
+static void logged(void *arg, const struct err *err)
+{
+	struct request *rq = arg;
+
+	if (err)
+		request_fail(rq, err, NULL);
+	else
+		request_done(rq, json_object());
+}
+
+/* Files of @child were merged into @sb. */
+static int add_event(json_t *events, const struct sandbox *sb,
+		     const struct sandbox *child, struct err *err)
+{
+	json_t *e;
+
+	if (child == sb)
+		return err_set(err, ERR_USAGE, "sandbox %s: cannot be merged "
+			       "into itself", sb->name);
+	e = event_new("merge-files", child);
+	json_object_update_new(e, json_pack("{s:s, s:s}", "parent", sb->id,
+					    "parent_name", sb->name));
+	json_array_append_new(events, e);
+	return 0;
+}
+
+void method_sandbox_merged(struct request *rq)
+{
+	const json_t *names = param_get(rq->params, "children"), *name;
+	struct runner *r = rq->runner;
+	json_t *events = json_array();
+	struct err err = ERR_INIT;
+	struct sandbox *sb, *child;
+	size_t i;
+
+	sb = sandbox_find(r, param_str(rq->params, "sandbox", ""), &err);
+	json_array_foreach(names, i, name) {
+		child = sb ? sandbox_find(r, json_string_value(name), &err)
+			   : NULL;
+		if (!child || add_event(events, sb, child, &err) < 0)
+			break;
+	}
+	if (!err.code) {
+		events_put(r, events, logged, rq);
+		return;
+	}
+	json_decref(events);
 	request_fail(rq, &err, NULL);
 }

@@ -33,6 +33,7 @@ static const struct method methods[] = {
 	  "sandbox:s n?i name?s env?o labels?o" },
 	{ "sandbox.merge", method_sandbox_merge,
 	  "parent:s child:s force?b" },
+	{ "sandbox.merged", method_sandbox_merged, "sandbox:s children:a" },
 	{ "sandbox.origin", method_sandbox_origin, "sandbox:s with?s" },
 	{ "sandbox.view", method_sandbox_view,
 	  "point?s snapshot?s sandbox?s" },

@@ -65,6 +65,45 @@ events() {
 	END
 }
 
+@test "merged files, freezes and thaws" {
+	create log3
+	podflare fork -n 2 log3
+	podflare exec log3-1 sh -c 'echo one >/root/one'
+	podflare exec log3-2 sh -c 'echo two >/root/two'
+	podflare merge --files log3 log3-1 log3-2
+	# nothing to merge is no event, nor is what was only tried
+	podflare merge --files log3 log3-1
+	podflare exec log3-1 sh -c 'echo more >/root/more'
+	podflare merge --files --dry-run log3 log3-1
+	podflare freeze log3
+	podflare thaw log3
+	events log3 >out
+	diff - out <<-'END'
+	create log3
+	fork log3-1 log3
+	fork log3-2 log3
+	merge-files log3-1 log3
+	merge-files log3-2 log3
+	freeze log3
+	thaw log3
+	END
+	podflare log --graph log3 | sed 's/ 20[0-9-]* [0-9:]*//' >out
+	diff - out <<-'END'
+	*   thaw   log3
+	*   freeze log3
+	*   merge-files log3-2 into log3
+	|\
+	* |   merge-files log3-1 into log3
+	|_|\
+	| * |   fork   log3-2 from log3
+	|/  |
+	|   *   fork   log3-1 from log3
+	|__/
+	*   create log3
+	END
+	podflare rm log3 log3-1 log3-2
+}
+
 @test "it survives the runner" {
 	events >before
 	kill_named podflared

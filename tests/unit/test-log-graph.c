@@ -6,8 +6,8 @@
 
 #include "tests/unit/unit.h"
 
-/* Events as "c a" (create), "f b a" (fork b from a), "m b a", "r a"; the oldest
- * first. @expect: each event's line is followed by itself. */
+/* Events as "c a" (create), "f b a" (fork b from a), "m b a", "M b a" (files of
+ * b merged into a), "r a"; the oldest first. @expect: each event's line is followed by itself. */
 static void expect_graph(const char *const *events, size_t n,
 			 const char *expect)
 {
@@ -23,7 +23,8 @@ static void expect_graph(const char *const *events, size_t n,
 		char parent[2] = { e[3] ? e[4] : '\0', '\0' };
 		json_t *o = json_pack("{s:s, s:s, s:s}", "what",
 				      *e == 'c' ? "create" : *e == 'f' ? "fork" :
-				      *e == 'm' ? "merge" : "rm", "sandbox",
+				      *e == 'm' ? "merge" : *e == 'M' ?
+				      "merge-files" : "rm", "sandbox",
 				      sb, "parent", parent);
 
 		assert_int_equal(log_graph_before(&g, o, f), 0);
@@ -102,6 +103,31 @@ static void a_merge_crosses_lanes(void **state)
 				"*  c a\n");
 }
 
+static void merged_files_come_from_a_lane_that_goes_on(void **state)
+{
+	static const char *const one[] = { "c a", "f b a", "M b a", "r b" };
+	static const char *const two[] = { "c a", "f b a", "f c a", "M b a",
+					   "M c a", "r b" };
+
+	expect_graph(one, 4, "x  r b\n"
+			     "| *  M b a\n"
+			     "|/|\n"
+			     "* |  f b a\n"
+			     " \\|\n"
+			     "  *  c a\n");
+	/* c has no event of its own later on */
+	expect_graph(two, 6, "x  r b\n"
+			     "| *  M c a\n"
+			     "| |\\\n"
+			     "| * |  M b a\n"
+			     "|/| |\n"
+			     "| | *  f c a\n"
+			     "| |/\n"
+			     "* |  f b a\n"
+			     " \\|\n"
+			     "  *  c a\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +136,7 @@ int main(void)
 		cmocka_unit_test(lanes_in_between_are_crossed),
 		cmocka_unit_test(far_lanes_are_reached),
 		cmocka_unit_test(a_merge_crosses_lanes),
+		cmocka_unit_test(merged_files_come_from_a_lane_that_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

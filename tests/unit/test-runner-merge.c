@@ -285,6 +285,33 @@ static void the_log_tells_what_happened(void **state)
 	assert_nothing_left();
 }
 
+static json_t *merged(const char *name, const char *one, const char *two)
+{
+	return json_pack("{s:s, s:[s, s]}", "sandbox", name, "children", one,
+			 two);
+}
+
+static void files_that_were_merged_are_in_the_log(void **state)
+{
+	create("m", 170);
+	create("n", 170);
+	fork_drop("m", 2);
+	call_fail("sandbox.merged", merged("m", "m-1", "nosuch"), "not_found");
+	call_fail("sandbox.merged", merged("nosuch", "m-1", "m-2"),
+		  "not_found");
+	call_fail("sandbox.merged", merged("m", "m-1", "m"), "usage");
+	assert_string_equal(log_of("m"), "create m, fork m-1 m, fork m-2 m");
+	call_ok("sandbox.merged", merged("m", "m-2", "n"));
+	assert_string_equal(log_of("m"), "create m, create n, fork m-1 m, "
+			    "fork m-2 m, merge-files m-2 m, merge-files n m");
+	assert_string_equal(log_of("n"), "create m, create n, merge-files n m");
+	rm("m");
+	rm("m-1");
+	rm("m-2");
+	rm("n");
+	assert_nothing_left();
+}
+
 static void a_damaged_log_is_read_as_far_as_possible(void **state)
 {
 	FILE *f = fopen(host_path("data/podflare/events.jsonl"), "ae");
@@ -329,6 +356,7 @@ int main(void)
 		cmocka_unit_test(a_runner_that_is_killed_while_it_merges),
 		cmocka_unit_test(a_merge_that_was_only_written_is_completed),
 		cmocka_unit_test(the_log_tells_what_happened),
+		cmocka_unit_test(files_that_were_merged_are_in_the_log),
 		cmocka_unit_test(a_damaged_log_is_read_as_far_as_possible),
 		cmocka_unit_test(a_long_log_loses_its_oldest_events),
 	};
