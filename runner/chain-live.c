@@ -6,11 +6,11 @@
  * that are in the sandbox's folder, and sealed there, are made one.
  *
  * Theory of operation: folder and VMM have the same layers, by the same inodes,
- * but for a runner that was killed when the VMM had taken a new layer and the
- * folder had not: then one has several where the other has one, of the same
- * contents.  What is above that is the same file in both; all below it is made
- * one, and both agree again.  Layers that a fork has put on top since the VMM was
- * asked are of no interest here.
+ * unless a runner was killed when the VMM had taken a new layer.  If the folder
+ * had not, one has several where the other has one, of the same contents; what is
+ * above that is the same file in both, and all below is made one.  If it had, names
+ * may be left that the new layer hides; the VMM has no such files, and they go.
+ * Layers that a fork has put on top since the VMM was asked are of no interest.
  */
 #include "runner/chain-live.h"
 
@@ -66,6 +66,28 @@ static int look(int dirfd, const struct vm_layers *have, struct folder *f,
 		}
 	}
 	return err_set(err, ERR_STATE, "the disk's files are not the VMM's");
+}
+
+/* If the folder has all that the VMM has: leave out what it has besides. */
+static void leave_out_dead(struct chain_live *l, struct folder *f)
+{
+	const struct vm_layers *have = &l->have;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < f->c.n; i++)
+		n += n < have->n && same(&f->is[i], &have->file[n]);
+	if (n < have->n)
+		return;
+	for (i = n = 0; i < f->c.n; i++) {
+		if (n == have->n || !same(&f->is[i], &have->file[n])) {
+			l->dead[l->nr_dead++] = f->c.nr[i];
+			continue;
+		}
+		f->c.nr[n] = f->c.nr[i];
+		f->is[n] = f->is[i];
+		f->bytes[n++] = f->bytes[i];
+	}
+	f->c.n = n;
 }
 
 /* Which layers are to be made one, of the folder and of the VMM. */
@@ -145,8 +167,12 @@ int chain_live_merge(int dirfd, struct chain_live *l, struct err *err)
 
 	if (!f)
 		return err_set(err, ERR_NO_MEMORY, "disk layers");
-	if (look(dirfd, &l->have, f, err) == 0 &&
-	    choose(l, f, &run, err) == 0) {
+	l->nr_dead = 0;
+	if (look(dirfd, &l->have, f, err) == 0) {
+		leave_out_dead(l, f);
+		rc = choose(l, f, &run, err);
+	}
+	if (rc == 0) {
 		l->n = run.n;
 		memcpy(l->nr, f->c.nr + run.first, run.n * sizeof(l->nr[0]));
 		memcpy(l->is, f->is + run.first, run.n * sizeof(l->is[0]));
@@ -181,6 +207,9 @@ int chain_live_store(int dirfd, struct chain_live *l, struct err *err)
 		return err_sys(err, errno, "folder");
 	for (unsigned int i = 0; i + 1 < l->n; i++)
 		if (chain_drop(dirfd, l->nr[i], err) < 0)
+			return -1;
+	for (unsigned int i = 0; i < l->nr_dead; i++)
+		if (chain_drop(dirfd, l->dead[i], err) < 0)
 			return -1;
 	return 0;
 }

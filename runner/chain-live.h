@@ -19,6 +19,7 @@ struct chain_live {
 	unsigned int first, count;	/* of the VMM's, that it stands for */
 	unsigned int nr[CHAIN_MERGE_MAX], n;	/* the folder's */
 	struct vm_file is[CHAIN_MERGE_MAX];	/* what these are */
+	unsigned int dead[CHAIN_MERGE_MAX], nr_dead;	/* more that go */
 };
 
 /* Choose layers of the folder, and make a file of what they hold.

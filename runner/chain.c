@@ -273,12 +273,21 @@ static int shorten(int dirfd, struct chain *c, struct err *err)
 	return 0;
 }
 
+/* What there is, for good: a runner that was killed may have renamed a layer,
+ * and what is written from now on stands on that. */
+static int list_settled(int dirfd, struct chain *c, struct err *err)
+{
+	if (chain_list(dirfd, c, err) < 0)
+		return -1;
+	return fsync(dirfd) < 0 ? err_sys(err, errno, "disk layers") : 0;
+}
+
 int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err)
 {
 	struct layer layers[ARRAY_SIZE(c->nr)], *top;
 	unsigned int i, found;
 
-	if (chain_list(dirfd, c, err) < 0)
+	if (list_settled(dirfd, c, err) < 0)
 		return -1;
 	for (i = 0; i < c->n; i++)
 		if (examine(dirfd, c->nr[i], &layers[i], err) < 0)
@@ -307,7 +316,7 @@ int chain_settle(int dirfd, uint64_t size, struct chain *c, struct err *err)
 int chain_thaw(int dirfd, uint64_t size, unsigned int top, struct chain *c,
 	       struct err *err)
 {
-	if (chain_list(dirfd, c, err) < 0)
+	if (list_settled(dirfd, c, err) < 0)
 		return -1;
 	while (c->n && c->nr[c->n - 1] > top)
 		if (chain_drop(dirfd, c->nr[--c->n], err) < 0)

@@ -320,7 +320,7 @@ endif
 
 # runner/: a real podflared with VMMs that are played (tests/fake)
 if HAVE_CMOCKA
-runner_tests = test-chain test-runner test-runner-api test-runner-bad \
+runner_tests = test-chain test-cow-property test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
 	test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
@@ -350,6 +350,18 @@ runner_ldadd = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(MD_LIBS) \
 test_chain_SOURCES = tests/unit/test-chain.c
 test_chain_CPPFLAGS = $(runner_cppflags)
 test_chain_LDADD = librunner.a libvmmdev.a $(runner_ldadd)
+test_cow_property_SOURCES = tests/unit/test-cow-property.c \
+	tests/unit/cow-break.c tests/unit/cow-machine.c \
+	tests/unit/cow-machine.h tests/unit/cow-model.c tests/unit/cow-parts.h \
+	tests/unit/sim-disk.c tests/unit/sim-disk.h
+test_cow_property_CPPFLAGS = $(runner_cppflags)
+test_cow_property_LDFLAGS = $(wrap_calls)
+wrap_calls = -Wl,--wrap=pwrite,--wrap=pwritev,--wrap=copy_file_range \
+	-Wl,--wrap=fdatasync,--wrap=fsync,--wrap=fallocate,--wrap=renameat \
+	-Wl,--wrap=unlinkat,--wrap=openat,--wrap=fstat \
+	-Wl,--wrap=chain_own,--wrap=chain_merge
+test_cow_property_LDADD = librunner.a libvqdriver.a libvmmdev.a \
+	$(runner_ldadd)
 test_runner_SOURCES = tests/unit/test-runner.c $(runner_host)
 test_runner_CPPFLAGS = $(runner_cppflags)
 test_runner_LDADD = $(runner_ldadd)

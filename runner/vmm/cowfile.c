@@ -146,6 +146,10 @@ int cow_open(struct cow_disk *c, const int *fds, unsigned int nr,
 		err_set(err, ERR_IO, "the raw file is larger than the disk");
 		goto fail;
 	}
+	/* a process before us may have been killed before it flushed: what the
+	 * guest finds, and flushes, is to stay */
+	c->layers[c->nr - 1].dirty = !read_only &&
+				     !c->layers[c->nr - 1].empty;
 	c->disk.ops = &cow_ops;
 	return 0;
 fail:

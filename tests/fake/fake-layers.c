@@ -80,7 +80,7 @@ static void tell(uint64_t seq)
 
 	for (unsigned int i = 0; i < vmm.nr_layers; i++) {
 		a.layers[i] = identify(vmm.layers[i]);
-		a.layers[i].ino += fake_is_mode(212);
+		a.layers[i].ino += fake_is_mode(212) ? 1ULL << 40 : 0;
 	}
 	if (fake_is_mode(214))
 		a.sealed = a.n + 1;
