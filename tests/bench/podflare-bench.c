@@ -18,18 +18,25 @@
 #include "common/loop.h"
 #include "common/path.h"
 #include "tests/bench/copies.h"
+#include "tests/bench/create.h"
 #include "tests/bench/work.h"
 
 #define SANDBOX "bench"
 
 struct options {
-	int boots, execs;
+	int creates, execs;
 	int copies;		/* rounds of forks, freezes */
 	int files;		/* of the diff, 0: none */
 	bool quick;		/* no transfers, no disk */
 	size_t size;	/* bytes of transfers and disk tests */
 	uint64_t memory;
 };
+
+/* What is going on, for whoever waits. */
+static void say(const char *what)
+{
+	fprintf(stderr, "podflare-bench: %s\n", what);
+}
 
 static json_t *mib_per_s(size_t size, uint64_t ns)
 {
@@ -55,40 +62,6 @@ static int remove_sandbox(struct globals *g, struct err *err)
 {
 	return call(g, "sandbox.rm", json_pack("{s:s, s:b}", "sandbox", SANDBOX,
 					       "force", 1), NULL, err);
-}
-
-/* Boot and remove; the last one stays. */
-static int measure_boot(struct globals *g, const struct options *o,
-			json_t *report, struct err *err)
-{
-	uint64_t ready[64], first[64];
-	const char *const argv[] = { "/bin/true", NULL };
-
-	for (int i = 0; i < o->boots; i++) {
-		CLEANUP_JSON json_t *sb = NULL;
-		uint64_t start = now_ns();
-
-		if (call(g, "sandbox.create",
-			 json_pack("{s:s, s:I}", "name", SANDBOX, "memory",
-				   (json_int_t)o->memory), &sb, err) < 0)
-			return -1;
-		ready[i] = now_ns() - start;
-		start = now_ns();
-		if (work_exec(g, SANDBOX, argv, NULL, err) < 0)
-			return -1;
-		first[i] = now_ns() - start;
-		if (i == o->boots - 1)
-			json_object_set(report, "boot_steps",
-				json_object_get(json_object_get(sb, "origin"),
-						"steps"));
-		else if (remove_sandbox(g, err) < 0)
-			return -1;
-	}
-	json_object_set_new(report, "boot_to_ready_ms",
-			    work_spread(ready, (size_t)o->boots));
-	json_object_set_new(report, "first_exec_ms",
-			    work_spread(first, (size_t)o->boots));
-	return 0;
 }
 
 static int measure_exec(struct globals *g, const struct options *o,
@@ -208,13 +181,19 @@ static int measure_memory(struct globals *g, json_t *report, struct err *err)
 static int measure_copies(struct globals *g, const struct options *o,
 			  json_t *report, struct err *err)
 {
-	if (o->copies &&
-	    (copies_measure(g, SANDBOX, o->copies, report, err) < 0 ||
-	     copies_measure_freeze(g, SANDBOX, o->copies, report, err) < 0))
-		return -1;
-	if (o->files)
-		return copies_measure_diff(g, SANDBOX, o->files, report, err);
-	return 0;
+	if (o->copies) {
+		say("fork");
+		if (copies_measure(g, SANDBOX, o->copies, report, err) < 0)
+			return -1;
+		say("freeze");
+		if (copies_measure_freeze(g, SANDBOX, o->copies, report,
+					  err) < 0)
+			return -1;
+	}
+	if (!o->files)
+		return 0;
+	say("diff");
+	return copies_measure_diff(g, SANDBOX, o->files, report, err);
 }
 
 static int measure(struct globals *g, const struct options *o, json_t *report,
@@ -229,7 +208,8 @@ static int measure(struct globals *g, const struct options *o, json_t *report,
 	json_object_set_new(report, "transfer_bytes",
 			    json_integer((json_int_t)o->size));
 	remove_sandbox(g, NULL);
-	if (measure_boot(g, o, report, err) < 0 ||
+	say("create");
+	if (create_measure(g, SANDBOX, o->memory, o->creates, report, err) < 0 ||
 	    measure_exec(g, o, report, err) < 0 ||
 	    measure_eval(g, o, report, err) < 0)
 		return -1;
@@ -237,22 +217,25 @@ static int measure(struct globals *g, const struct options *o, json_t *report,
 	if (measure_memory(g, report, err) < 0 ||
 	    measure_copies(g, o, report, err) < 0)
 		return -1;
-	if (o->quick)
-		return 0;
-	if (measure_cp(g, o, report, err) < 0)
-		return -1;
-	return measure_disk(g, o, report, err);
+	if (!o->quick) {
+		say("transfers");
+		if (measure_cp(g, o, report, err) < 0 ||
+		    measure_disk(g, o, report, err) < 0)
+			return -1;
+	}
+	say("create from a file");
+	return create_measure_file(g, SANDBOX, o->memory, report, err);
 }
 
 static void usage(FILE *f)
 {
-	fputs("usage: podflare-bench [-b BOOTS] [-e EXECS] [-c COPIES] "
+	fputs("usage: podflare-bench [-b CREATES] [-e EXECS] [-c COPIES] "
 	      "[-d FILES] [-s MIB] [-m MIB-OF-RAM] [-q]\n", f);
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .boots = 3, .execs = 100, .copies = 5,
+	struct options o = { .creates = 3, .execs = 100, .copies = 5,
 			     .size = 64 * MIB, .memory = 512 * MIB };
 	struct globals g = { .quiet = true };
 	json_t *report = json_object();
@@ -262,7 +245,7 @@ int main(int argc, char **argv)
 	log_init("podflare-bench", LOG_WARN);
 	while ((c = getopt(argc, argv, "b:e:c:d:s:m:qh")) != -1) {
 		if (c == 'b')
-			o.boots = MIN(MAX(atoi(optarg), 1), 64);
+			o.creates = MIN(MAX(atoi(optarg), 1), CREATES_MAX);
 		else if (c == 'e')
 			o.execs = MIN(MAX(atoi(optarg), 1), 4096);
 		else if (c == 'c')
