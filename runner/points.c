@@ -36,8 +36,51 @@ struct sweep {
 
 static struct sandbox *before(const struct sandbox *sb)
 {
-	return sb->head[0] ? sandbox_hidden(sb->runner, SB_POINT, sb->head)
-			   : NULL;
+	struct sandbox *p;
+
+	if (!sb->head[0])
+		return NULL;
+	p = sandbox_hidden(sb->runner, SB_POINT, sb->head);
+	if (p)
+		return p;
+	TAILQ_FOREACH(p, &sb->runner->snapshots, link)
+		if (strcmp(p->id, sb->head) == 0)
+			return p;
+	return NULL;
+}
+
+static void set_head(struct sandbox *sb, const char *head)
+{
+	snprintf(sb->head, sizeof(sb->head), "%s", head);
+	if (sb->state != SB_REMOVING)
+		store_save(sb, NULL, NULL);
+}
+
+void points_pass_snapshot(struct sandbox *sb, const struct sandbox *s)
+{
+	for (unsigned int i = 0; sb && i < DEPTH_MAX; i++) {
+		if (strcmp(sb->head, s->head) == 0) {
+			set_head(sb, s->id);
+			return;
+		}
+		sb = before(sb);
+	}
+}
+
+static void forget_in(struct sandbox_list *list, const struct sandbox *s)
+{
+	struct sandbox *sb;
+
+	TAILQ_FOREACH(sb, list, link)
+		if (strcmp(sb->head, s->id) == 0)
+			set_head(sb, s->head);
+}
+
+void points_forget_snapshot(struct sandbox *s)
+{
+	forget_in(&s->runner->sandboxes, s);
+	forget_in(&s->runner->hidden, s);
+	forget_in(&s->runner->snapshots, s);
 }
 
 struct sandbox *points_common(const struct sandbox *a, const struct sandbox *b)
@@ -128,6 +171,9 @@ static int collect(struct sweep *s)
 		if (c)
 			c->origin = true;
 	}
+	TAILQ_FOREACH(sb, &s->runner->snapshots, link)
+		if (sb->state != SB_REMOVING)
+			count_head(s, sb);
 	return 0;
 }
 
@@ -155,9 +201,7 @@ static unsigned int sweep_once(struct runner *r)
 		if (c->from && c->from->state == SB_REMOVING)
 			continue;
 		if (c->from) {
-			snprintf(c->from->head, sizeof(c->from->head), "%s",
-				 c->point->head);
-			store_save(c->from, NULL, NULL);
+			set_head(c->from, c->point->head);
 		}
 		life_remove(c->point, false, removed, NULL);
 		gone++;

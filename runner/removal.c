@@ -65,7 +65,7 @@ static void files_removed(void *arg, const struct err *err)
 	sb->removal = NULL;
 	tell(rm, err);
 	sandbox_unregister(sb);
-	if (sb->kind == SB_SANDBOX)
+	if (sb->kind == SB_SANDBOX || sb->kind == SB_SNAPSHOT)
 		points_sweep(sb->runner);
 	sandbox_unref(sb);
 	free(rm);
@@ -130,6 +130,8 @@ static void begin(struct sandbox *sb, struct removal *rm)
 {
 	struct err err = ERR_INIT;
 
+	if (sb->kind == SB_SNAPSHOT)
+		points_forget_snapshot(sb);
 	rm->sb = sandbox_ref(sb);
 	rm->gone.cb = process_gone;
 	rm->deadline.cb = deadline_cb;

@@ -201,7 +201,7 @@ static int set_from(struct sandbox *sb, const json_t *params,
 	snprintf(sb->image, sizeof(sb->image), "%s", snapshot->image);
 	snprintf(sb->digest, sizeof(sb->digest), "%s", snapshot->digest);
 	snprintf(sb->kernel, sizeof(sb->kernel), "%s", snapshot->kernel);
-	memcpy(sb->head, snapshot->head, sizeof(sb->head));
+	memcpy(sb->head, snapshot->id, sizeof(sb->head));
 	sb->cpus = snapshot->cpus;
 	sb->memory = snapshot->memory;
 	sb->disk = snapshot->disk;

@@ -36,15 +36,14 @@ static json_t *point_json(struct runner *r, const struct sandbox_origin *from,
 			 p && p->state == SB_HELD);
 }
 
-static json_t *snapshot_json(struct runner *r,
-			     const struct sandbox_origin *from)
+static json_t *snapshot_json(struct runner *r, const char *id,
+			     const char *name, const char *time)
 {
 	struct err ignored = ERR_INIT;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "kind", "snapshot",
-			 "snapshot", from->parent, "snapshot_name",
-			 from->parent_name, "time", from->time, "available",
-			 sandbox_find_snapshot(r, from->parent, &ignored) !=
+			 "snapshot", id, "snapshot_name", name, "time", time,
+			 "available", sandbox_find_snapshot(r, id, &ignored) !=
 			 NULL);
 }
 
@@ -60,12 +59,15 @@ void method_sandbox_origin(struct request *rq)
 	const struct sandbox *p = other ? points_common(sb, other) : NULL;
 	json_t *o = NULL;
 
-	if (p)
+	if (p && p->kind == SB_SNAPSHOT)
+		o = snapshot_json(rq->runner, p->id, p->name, p->created);
+	else if (p)
 		o = point_json(rq->runner, &p->origin, p->id);
 	else if (sb && !with && sb->origin.forked)
 		o = point_json(rq->runner, &sb->origin, sb->origin.point);
 	else if (sb && !with && sb->origin.parent[0])
-		o = snapshot_json(rq->runner, &sb->origin);
+		o = snapshot_json(rq->runner, sb->origin.parent,
+				  sb->origin.parent_name, sb->origin.time);
 	else if (sb && (!with || (other && !strcmp(sb->digest, other->digest))))
 		o = json_pack("{s:s}", "kind", "image");
 	else if (other)

@@ -26,6 +26,7 @@
 #include "runner/life.h"
 #include "runner/limits.h"
 #include "runner/places.h"
+#include "runner/points.h"
 #include "runner/saved.h"
 #include "runner/saving.h"
 #include "runner/store.h"
@@ -117,6 +118,7 @@ static void stored(struct work_job *job)
 	if (s->state != SB_FROZEN)
 		sandbox_move(s, SB_EV_FROZEN);
 	s->saving = false;
+	points_pass_snapshot(j->sb, s);
 	e = event_new("snapshot", j->sb);
 	json_object_update_new(e, json_pack("{s:s, s:s}", "snapshot", s->id,
 					    "snapshot_name", s->name));

@@ -26,6 +26,7 @@ setup() {
 
 teardown() {
 	podflare rm -f mf-c-1 mf-c-2 mf-o mf-t >/dev/null 2>&1 || true
+	podflare snapshot rm mf-snap >/dev/null 2>&1 || true
 	watchdog_stop
 }
 
@@ -159,6 +160,18 @@ CONFLICT (modify/delete): /t/y deleted in mf and modified in mf-c-2" ]
 	podflare merge --files mf mf-c-1
 	[ "$(parent 'cat frozen')" = frozen ]
 	[ "$(field mf-c-1 .state)" = frozen ]
+}
+
+@test "one that was made of a snapshot of the parent" {
+	podflare snapshot create mf mf-snap
+	podflare create --from mf-snap -n mf-o
+	parent 'sed -i s/^2$/two/ text'
+	podflare exec mf-o sh -c 'cd /t && sed -i s/^19$/nineteen/ text; rm y'
+	run -0 podflare merge --files mf mf-o
+	[ "$output" = $'M\t/t/text\nD\t/t/y' ]
+	[ "$(parent 'cat text')" = "$(seq 20 |
+		sed 's/^2$/two/; s/^19$/nineteen/')" ]
+	podflare snapshot rm mf-snap
 }
 
 @test "who cannot be merged" {

@@ -250,6 +250,38 @@ static void origin_of_a_snapshots_copy(void **state)
 	assert_nothing_left();
 }
 
+/* A snapshot is on the way of both, before and behind forks. */
+static void a_snapshot_is_what_is_common(void **state)
+{
+	char first[64];
+
+	create("a", 170);
+	fork_drop("a", 1);
+	snprintf(first, sizeof(first), "%s", origin("a-1", NULL, "point"));
+	call_ok("snapshot.create", json_pack("{s:s, s:s}", "sandbox", "a",
+					     "name", "s"));
+	call_ok("sandbox.create", json_pack("{s:s, s:s}", "name", "b", "from",
+					    "s"));
+	assert_string_equal(origin("a", "b", "snapshot_name"), "s");
+	assert_string_equal(origin("b", "a-1", "point"), first);
+	fork_drop("a", 1);
+	assert_string_equal(origin("a-2", "b", "snapshot_name"), "s");
+	/* it stays known to the next runner */
+	host_end(SIGKILL);
+	assert_null(host_start());
+	assert_string_equal(origin("b", "a-2", "snapshot_name"), "s");
+	assert_string_equal(origin("b", "a-1", "point"), first);
+	/* without it there is what was before it */
+	call_ok("snapshot.rm", json_pack("{s:s}", "snapshot", "s"));
+	assert_string_equal(origin("b", "a-2", "point"), first);
+	assert_string_equal(origin("a", "b", "point"), first);
+	rm("a-2");
+	rm("a-1");
+	rm("a");
+	rm("b");
+	assert_nothing_left();
+}
+
 /* The pid of the process whose folder is the only one of points/. */
 static int point_pid(const char *point)
 {
@@ -378,6 +410,7 @@ int main(void)
 		cmocka_unit_test(what_lies_in_files_is_looked_at_where_it_is),
 		cmocka_unit_test(a_frozen_one_is_thawed_and_looked_at_at_once),
 		cmocka_unit_test(origin_of_a_snapshots_copy),
+		cmocka_unit_test(a_snapshot_is_what_is_common),
 		cmocka_unit_test(points_that_nobody_needs_go),
 		cmocka_unit_test(a_view_lives_as_long_as_its_connection),
 		cmocka_unit_test(a_client_that_goes_away_undoes_its_view),
