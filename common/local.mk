@@ -15,6 +15,7 @@ libcommon_a_SOURCES = \
 	common/frame.c common/frame.h \
 	common/log.c common/log.h \
 	common/loop.c common/loop.h \
+	common/netctl.h \
 	common/netpolicy.c common/netpolicy.h \
 	common/path.c common/path.h \
 	common/path-file.c \

@@ -46,6 +46,7 @@ check() {
 	local libc='libc|libm|libgcc_s|ld-linux-x86-64'
 
 	linked podflare-vmm "$libc|libseccomp"
+	linked podflare-net "$libc|libslirp|libglib-2|libseccomp"
 	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp"
 	linked podflare-machine "$libc|libjansson|libmd"
 	linked podflare-textdiff "$libc|libgit2"
@@ -64,6 +65,7 @@ program() {
 
 programs() {
 	program podflare-vmm
+	program podflare-net
 	program podflared
 	program podflare-machine
 	program podflare

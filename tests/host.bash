@@ -7,7 +7,7 @@
 
 packages_build=(gcc libc6-dev make autoconf automake pkg-config
 	libjansson-dev libyaml-dev libarchive-dev libseccomp-dev libmd-dev
-	libgit2-dev musl-tools)
+	libgit2-dev libslirp-dev musl-tools)
 packages_image=(mmdebstrap squashfs-tools e2fsprogs)
 packages_test=(libcmocka-dev bats shellcheck mandoc expect jq procps
 	xz-utils)

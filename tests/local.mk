@@ -469,9 +469,9 @@ test_image_sources_CPPFLAGS = $(cli_test_cppflags)
 test_image_sources_LDADD = $(cli_test_ldadd)
 endif
 
-# runner/net/: the filter, in plain memory; no socket is opened
+# runner/net/: the filter in plain memory; the process in a network of its own
 if HAVE_CMOCKA
-net_tests = test-net-filter test-net-frames test-netpolicy
+net_tests = test-net-filter test-net-frames test-net-process test-netpolicy
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
 net_frame = tests/unit/net-frame.c tests/unit/net-frame.h
@@ -482,6 +482,12 @@ test_net_filter_LDADD = $(net_ldadd)
 test_net_frames_SOURCES = tests/unit/test-net-frames.c $(net_frame)
 test_net_frames_CPPFLAGS = $(unit_cppflags)
 test_net_frames_LDADD = $(net_ldadd)
+test_net_process_SOURCES = tests/unit/test-net-process.c $(net_frame) \
+	tests/unit/net-rig.c tests/unit/net-rig.h \
+	tests/unit/netns.c tests/unit/netns.h
+test_net_process_CPPFLAGS = $(unit_cppflags)
+test_net_process_LDADD = $(net_ldadd)
+EXTRA_test_net_process_DEPENDENCIES = podflare-net$(EXEEXT)
 test_netpolicy_SOURCES = tests/unit/test-netpolicy.c
 test_netpolicy_CPPFLAGS = $(unit_cppflags)
 test_netpolicy_LDADD = $(net_ldadd)

@@ -13,3 +13,20 @@ libnetfilter_a_SOURCES = \
 	runner/net/reply.c \
 	runner/net/reply.h \
 	runner/net/wire.h
+
+pkglibexec_PROGRAMS += podflare-net
+podflare_net_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(SECCOMP_CFLAGS)
+podflare_net_LDFLAGS = $(HARDEN_LDFLAGS)
+podflare_net_LDADD = libnetfilter.a libcommon.a $(SLIRP_LIBS) $(SECCOMP_LIBS)
+podflare_net_SOURCES = \
+	runner/net/host.c \
+	runner/net/host.h \
+	runner/net/isolate.c \
+	runner/net/isolate.h \
+	runner/net/main.c \
+	runner/net/net.c \
+	runner/net/net.h \
+	runner/net/queue.c \
+	runner/net/queue.h \
+	runner/net/stack.c \
+	runner/net/stack.h
