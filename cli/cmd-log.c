@@ -50,6 +50,7 @@ static void show_event(const json_t *event)
 {
 	const char *what = json_text(event, "what");
 	const char *other = json_text(event, "parent_name");
+	const char *snapshot = json_text(event, "snapshot_name");
 
 	show_time(json_text(event, "time"));
 	fputs("  ", stdout);
@@ -60,6 +61,11 @@ static void show_event(const json_t *event)
 		fputs(strncmp(what, "merge", 5) == 0 ? " into " : " from ",
 		      stdout);
 		show_text(other);
+	}
+	if (*snapshot) {
+		fputs(strcmp(what, "snapshot") == 0 ? " as " : " from ",
+		      stdout);
+		show_text(snapshot);
 	}
 	fputc('\n', stdout);
 }

@@ -59,13 +59,15 @@ static void pairs(const char *key, json_t *obj)
 
 static void origin(const json_t *obj)
 {
+	char text[128];
 	json_t *step;
 	size_t i;
 
-	line("origin:", json_text(obj, "how"));
+	snprintf(text, sizeof(text), "%.32s%s%.64s", json_text(obj, "how"),
+		 json_object_get(obj, "parent_name") ? " of " : "",
+		 json_text(obj, "parent_name"));
+	line("origin:", text);
 	json_array_foreach(json_object_get(obj, "steps"), i, step) {
-		char text[128];
-
 		snprintf(text, sizeof(text), "%8.1f ms  %.100s",
 			 json_number_value(json_object_get(step, "ms")),
 			 json_text(step, "name"));
@@ -104,6 +106,18 @@ static void guest(const json_t *g)
 	line("  load:", json_text(g, "load"));
 }
 
+static void idle_line(const json_t *sb)
+{
+	char text[64];
+
+	if (!json_object_get(sb, "idle_timeout_ms"))
+		return;
+	snprintf(text, sizeof(text), "after %llu s: %.16s",
+		 (unsigned long long)json_number(sb, "idle_timeout_ms") / 1000,
+		 json_text(sb, "on_idle"));
+	line("when idle:", text);
+}
+
 static void show(const json_t *sb)
 {
 	char age[SIZE_TEXT], text[96];
@@ -123,6 +137,9 @@ static void show(const json_t *sb)
 	size_line("memory:", sb, "memory");
 	size_line("disk:", sb, "disk");
 	size_line("disk used:", sb, "disk_used");
+	if (json_object_get(sb, "memory_saved"))
+		size_line("saved:", sb, "memory_saved");
+	idle_line(sb);
 	line("kernel:", json_text(sb, "kernel"));
 	number_line("pid:", sb, "pid");
 	pairs("env:", json_object_get(sb, "env"));

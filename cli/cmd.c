@@ -33,6 +33,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_resume,
 	&cmd_freeze,
 	&cmd_thaw,
+	&cmd_touch,
 	&cmd_snapshot,
 	&cmd_fork,
 	&cmd_diff,

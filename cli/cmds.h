@@ -34,6 +34,7 @@ extern const struct cmd cmd_shell;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_snapshot;
 extern const struct cmd cmd_thaw;
+extern const struct cmd cmd_touch;
 extern const struct cmd cmd_version;
 
 #endif

@@ -21,6 +21,10 @@ const struct opt create_options[] = {
 	  offsetof(struct create_opts, memory) },
 	{ OPT_SIZE, 0, "disk", "SIZE", "writable disk, to 64G (default: 8G)",
 	  offsetof(struct create_opts, disk) },
+	{ OPT_TIME, 0, "idle-timeout", "TIME", "freeze it when nobody has used it "
+	  "for so long", offsetof(struct create_opts, idle) },
+	{ OPT_STRING, 0, "on-idle", "ACTION", "freeze (the default) or rm",
+	  offsetof(struct create_opts, on_idle) },
 	{ OPT_LIST, 'e', "env", "K=V", "a variable of every command; K alone: "
 	  "ours", offsetof(struct create_opts, env) },
 	{ OPT_LIST, 0, "label", "K=V", "a label, shown by show and --json",
@@ -74,11 +78,13 @@ json_t *create_params(const struct create_opts *o, struct err *err)
 
 	if (!labels || set_text(params, "name", o->name, err) < 0 ||
 	    set_text(params, "image", o->image, err) < 0 ||
-	    set_text(params, "from", o->from, err) < 0)
+	    set_text(params, "from", o->from, err) < 0 ||
+	    set_text(params, "on_idle", o->on_idle, err) < 0)
 		return NULL;
 	set_number(params, "cpus", o->cpus);
 	set_number(params, "memory", o->memory);
 	set_number(params, "disk", o->disk);
+	set_number(params, "idle_timeout_ms", o->idle);
 	if (json_object_size(env))
 		json_object_set(params, "env", env);
 	if (json_object_size(labels))

@@ -12,6 +12,8 @@ struct create_opts {
 	uint64_t cpus;
 	uint64_t memory;
 	uint64_t disk;
+	uint64_t idle;		/* milliseconds */
+	const char *on_idle;
 	struct opt_list env;
 	struct opt_list labels;
 };

@@ -36,6 +36,7 @@ libcli_a_SOURCES = \
 	cli/cmd-shell.c \
 	cli/cmd-show.c \
 	cli/cmd-snapshot.c \
+	cli/cmd-touch.c \
 	cli/cmd-version.c \
 	cli/cmd.c \
 	cli/cmd.h \

@@ -28,4 +28,5 @@ dist_man_MANS += \
 	man/podflare-show.1 \
 	man/podflare-snapshot.1 \
 	man/podflare-thaw.1 \
+	man/podflare-touch.1 \
 	man/podflare-version.1

@@ -36,6 +36,8 @@ struct sandbox *copies_register(struct sandbox *from, enum sandbox_kind kind,
 	sb->cpus = from->cpus;
 	sb->memory = from->memory;
 	sb->disk = from->disk;
+	sb->idle_ms = from->idle_ms;
+	sb->idle_rm = from->idle_rm;
 	sb->env = json_deep_copy(from->env);
 	sb->labels = json_deep_copy(from->labels);
 	gmtime_r(&now, &tm);

@@ -37,7 +37,7 @@
 
 struct freeze {
 	struct sandbox *sb;	/* a reference */
-	const char *how;
+	bool idle;
 	freeze_cb cb;
 	void *arg;
 	struct agent_op *hold;
@@ -130,11 +130,15 @@ static void store_done(struct work_job *j)
 	struct freeze *f = container_of(j, struct freeze, job);
 	struct sandbox *sb = f->sb;
 	struct err err = f->err;
+	json_t *event;
 
 	if (!err.code && sandbox_may(sb, SB_EV_FROZEN, &err) == 0) {
 		close(f->held);
 		sandbox_move(sb, SB_EV_FROZEN);
-		events_put_one(sb->runner, event_new(f->how, sb));
+		event = event_new("freeze", sb);
+		if (f->idle)
+			json_object_set_new(event, "why", json_string("idle"));
+		events_put_one(sb->runner, event);
 		f->gone.cb = gone;
 		TAILQ_INSERT_TAIL(&sb->gone_waits, &f->gone, link);
 		vmproc_kill(sb->vm, NULL);
@@ -231,7 +235,7 @@ static int check(struct sandbox *sb, struct err *err)
 	return places_check_space(&sb->runner->places, SPACE_MIN, err);
 }
 
-int freeze_start(struct sandbox *sb, const char *how, freeze_cb cb, void *arg,
+int freeze_start(struct sandbox *sb, bool idle, freeze_cb cb, void *arg,
 		 struct err *err)
 {
 	struct runner *r = sb->runner;
@@ -249,7 +253,7 @@ int freeze_start(struct sandbox *sb, const char *how, freeze_cb cb, void *arg,
 		return err_context(err, "sandbox %s", sb->name);
 	}
 	f->sb = sandbox_ref(sb);
-	f->how = how;
+	f->idle = idle;
 	f->cb = cb;
 	f->arg = arg;
 	f->held = -1;

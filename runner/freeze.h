@@ -9,8 +9,8 @@
 typedef void (*freeze_cb)(void *arg, const struct err *err);
 
 /* Begin. Whoever wants to use it meanwhile waits, and thaws it in the end.
- * @how "freeze", or "idle" in the log. Return: 0, or -1 with @err. */
-int freeze_start(struct sandbox *sb, const char *how, freeze_cb cb, void *arg,
+ * @idle: for the log. Return: 0, or -1 with @err. */
+int freeze_start(struct sandbox *sb, bool idle, freeze_cb cb, void *arg,
 		 struct err *err);
 
 #endif

@@ -269,6 +269,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 {
 	struct err err = ERR_INIT;
 
+	sb->active_ns = now_ns();
 	switch (sb->state) {
 	case SB_RUNNING:
 		if (sb->freeze)

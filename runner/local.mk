@@ -27,6 +27,7 @@ librunner_a_SOURCES = \
 	runner/fork-slot.c runner/fork-slot.h \
 	runner/fork.c runner/fork.h \
 	runner/freeze.c runner/freeze.h \
+	runner/idle.c runner/idle.h \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
 	runner/image.c runner/image.h \

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "runner/daemon.h"
 #include "runner/flatten.h"
+#include "runner/idle.h"
 #include "runner/image-put.h"
 #include "runner/life.h"
 #include "runner/places.h"
@@ -169,6 +170,7 @@ static int start(struct runner *r, struct signals *sig,
 	places_boot_id(r->boot_id, sizeof(r->boot_id));
 	image_clean(r->places.images_fd);
 	life_recover(r);
+	idle_watch(r);
 	fd = daemon_listen(&r->places, own, err);
 	if (fd < 0)
 		return -1;

@@ -14,6 +14,7 @@
 #include "runner/agent-json.h"
 #include "runner/creation.h"
 #include "runner/events.h"
+#include "runner/idle.h"
 #include "runner/life.h"
 #include "runner/machine.h"
 #include "runner/methods.h"
@@ -101,6 +102,7 @@ static void logged(void *arg, const struct err *err)
 		return;
 	}
 	life_wake(sb, NULL, NULL);
+	idle_watch(sb->runner);
 	c->rq->cancel = NULL;
 	request_done(c->rq, sandbox_to_json(sb));
 	sandbox_unref(sb);
@@ -205,6 +207,8 @@ static int set_from(struct sandbox *sb, const json_t *params,
 	sb->cpus = snapshot->cpus;
 	sb->memory = snapshot->memory;
 	sb->disk = snapshot->disk;
+	sb->idle_ms = snapshot->idle_ms;
+	sb->idle_rm = snapshot->idle_rm;
 	snprintf(sb->origin.how, sizeof(sb->origin.how), "snapshot");
 	snprintf(sb->origin.parent, sizeof(sb->origin.parent), "%s",
 		 snapshot->id);
@@ -224,6 +228,25 @@ static json_t *merge_texts(json_t *own, const json_t *under)
 	return all;
 }
 
+static int set_idle(struct sandbox *sb, const json_t *params, struct err *err)
+{
+	const char *what = param_str(params, "on_idle", NULL);
+
+	if (param_range(params, "idle_timeout_ms", IDLE_MIN_MS, IDLE_MAX_MS,
+			&sb->idle_ms, err) < 0)
+		return -1;
+	if (!what)
+		return 0;
+	if (!sb->idle_ms)
+		return err_set(err, ERR_USAGE, "on_idle: without an idle "
+			       "timeout");
+	sb->idle_rm = strcmp(what, "rm") == 0;
+	if (sb->idle_rm || strcmp(what, "freeze") == 0)
+		return 0;
+	return err_set(err, ERR_USAGE, "on_idle: \"%.32s\" is neither freeze "
+		       "nor rm", what);
+}
+
 static int fill(struct sandbox *sb, const json_t *params,
 		const struct sandbox *snapshot, struct err *err)
 {
@@ -232,7 +255,8 @@ static int fill(struct sandbox *sb, const json_t *params,
 		return -1;
 	sb->env = get_texts(params, "env", err);
 	sb->labels = sb->env ? get_texts(params, "labels", err) : NULL;
-	if (!sb->labels || agent_check_env(sb->env, err) < 0)
+	if (!sb->labels || agent_check_env(sb->env, err) < 0 ||
+	    set_idle(sb, params, err) < 0)
 		return -1;
 	if (snapshot) {
 		sb->env = merge_texts(sb->env, snapshot->env);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/req-freeze.c - sandbox.freeze, sandbox.thaw
+ * runner/req-freeze.c - sandbox.freeze, sandbox.thaw, sandbox.touch
  *
  * podflared, loop thread.  Both are carried out to the end, also when the client
  * goes away.
@@ -65,7 +65,7 @@ void method_sandbox_freeze(struct request *rq)
 		return;
 	}
 	request_progress(rq, "save", "writing its memory", -1);
-	if (freeze_start(op->sb, "freeze", frozen, op, &err) < 0)
+	if (freeze_start(op->sb, false, frozen, op, &err) < 0)
 		answer(op, &err, NULL);
 }
 
@@ -110,4 +110,25 @@ void method_sandbox_thaw(struct request *rq)
 			 ? "thawing the sandbox" : "starting the sandbox", -1);
 	op->wait.cb = usable;
 	life_use(sb, &op->wait);
+}
+
+void method_sandbox_touch(struct request *rq)
+{
+	struct op *op = op_new(rq);
+	struct sandbox *sb;
+	struct err err = ERR_INIT;
+
+	if (!op)
+		return;
+	sb = op->sb;
+	if (sb->state != SB_RUNNING || sb->freeze) {
+		if (sandbox_check_idle(sb, &err) == 0)
+			sandbox_state_error(sb, &err);
+		if (sb->state == SB_FROZEN)
+			err_hint(&err, "podflare thaw %s", sb->name);
+		answer(op, &err, NULL);
+		return;
+	}
+	sb->active_ns = now_ns();
+	answer(op, NULL, NULL);
 }

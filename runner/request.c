@@ -28,7 +28,8 @@ static const struct method methods[] = {
 	{ "runner.stop", method_runner_stop, "" },
 	{ "runner.shutdown", method_runner_shutdown, "" },
 	{ "sandbox.create", method_sandbox_create,
-	  "name?s image?s from?s cpus?i memory?i disk?i env?o labels?o" },
+	  "name?s image?s from?s cpus?i memory?i disk?i env?o labels?o "
+	  "idle_timeout_ms?i on_idle?s" },
 	{ "sandbox.fork", method_sandbox_fork,
 	  "sandbox:s n?i name?s env?o labels?o" },
 	{ "sandbox.merge", method_sandbox_merge,
@@ -45,6 +46,7 @@ static const struct method methods[] = {
 	{ "sandbox.log", method_sandbox_log, "sandbox?s" },
 	{ "sandbox.freeze", method_sandbox_freeze, "sandbox:s" },
 	{ "sandbox.thaw", method_sandbox_thaw, "sandbox:s boot?b" },
+	{ "sandbox.touch", method_sandbox_touch, "sandbox:s" },
 	{ "sandbox.logs", method_sandbox_logs, "sandbox:s tail?i" },
 	{ "snapshot.create", method_snapshot_create, "sandbox:s name?s" },
 	{ "snapshot.list", method_snapshot_list, "" },

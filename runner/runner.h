@@ -58,6 +58,7 @@ struct runner {
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */
 	unsigned int nr_boots, max_boots;	/* going on at once */
+	struct loop_timer idle;	/* the next look at those that may be idle */
 	char boot_id[40];	/* of the host */
 	uint64_t started_ns;
 	unsigned int boot_timeout_ms;

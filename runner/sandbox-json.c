@@ -49,6 +49,11 @@ json_t *sandbox_to_json(struct sandbox *sb)
 	if (sb->state == SB_FROZEN || sb->state == SB_THAWING)
 		json_object_set_new(o, "memory_saved", json_integer(
 			(json_int_t)saved_used(sb->dirfd)));
+	if (sb->idle_ms)
+		json_object_update_new(o, json_pack(
+			"{s:I, s:s}", "idle_timeout_ms",
+			(json_int_t)sb->idle_ms, "on_idle",
+			sb->idle_rm ? "rm" : "freeze"));
 	if (sb->kernel[0])
 		json_object_set_new(o, "kernel", json_string(sb->kernel));
 	if (sb->reason[0])

@@ -51,6 +51,9 @@ struct sandbox {
 	/* of the last boot */
 	json_t *steps;
 	char kernel[64];
+	uint64_t idle_ms;	/* after which it is frozen; 0: never */
+	bool idle_rm;		/* or rather removed */
+	uint64_t active_ns;	/* when it was last seen to be in use */
 	unsigned int top;	/* frozen: the highest layer that is its own */
 	char reason[512];	/* why it is failed or stopped; "" */
 	/* while it lives */

@@ -96,6 +96,8 @@ void sandbox_move(struct sandbox *sb, enum sandbox_event ev)
 		 state_names[sb->state], state_names[to],
 		 sb->reason[0] ? ": " : "", sb->reason);
 	sb->state = to;
+	if (to == SB_RUNNING)
+		sb->active_ns = now_ns();
 }
 
 int sandbox_check_idle(const struct sandbox *sb, struct err *err)

@@ -51,7 +51,7 @@ char *store_text(const struct sandbox *sb)
 {
 	json_t *o = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, "
-		"s:I, s:O, s:O, s:o, s:s, s:i}",
+		"s:I, s:O, s:O, s:o, s:s, s:i, s:I, s:b}",
 		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
 		sb->image, "digest", sb->digest, "created", sb->created,
 		"state", sandbox_state_name(sb->state), "reason", sb->reason,
@@ -59,7 +59,8 @@ char *store_text(const struct sandbox *sb)
 		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
 		"origin", sandbox_origin_json(sb), "head", sb->head, "top",
-		(int)sb->top);
+		(int)sb->top, "idle_ms", (json_int_t)sb->idle_ms, "idle_rm",
+		sb->idle_rm);
 	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 
 	json_decref(o);
@@ -328,6 +329,10 @@ static int fill(struct sandbox *sb, const json_t *o)
 		json_object_get(o, "memory"));
 	sb->disk = (uint64_t)json_integer_value(json_object_get(o, "disk"));
 	sb->top = (unsigned int)json_integer_value(json_object_get(o, "top"));
+	sb->idle_ms = (uint64_t)json_integer_value(
+		json_object_get(o, "idle_ms"));
+	sb->idle_rm = json_is_true(json_object_get(o, "idle_rm"));
+	sb->active_ns = now_ns();
 	fill_origin(sb, o);
 	if (!sb->env || !sb->labels || !sb->cpus || !sb->memory || !sb->disk ||
 	    get_text(o, "image", sb->image, sizeof(sb->image)) < 0 ||

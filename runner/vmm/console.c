@@ -100,6 +100,7 @@ static void stream_input(struct console_stream *s)
 		return;
 	}
 	if (n == 0) {		/* no more input; it may still listen */
+		s->eof = true;
 		loop_mod(s->console->loop, &s->watch, 0);
 		return;
 	}
@@ -235,6 +236,17 @@ int console_attach(struct console *c)
 		return -1;
 	}
 	s->since_ns = now_ns();
-	s->waiting = false;
+	s->waiting = s->eof = false;
 	return pair[1];
+}
+
+unsigned int console_attached(struct console *c)
+{
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (unsigned int i = 0; i < CONSOLE_STREAMS; i++)
+		n += c->streams[i].watch.fd >= 0 && !c->streams[i].eof;
+	pthread_mutex_unlock(&c->lock);
+	return n;
 }

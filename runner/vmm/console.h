@@ -28,6 +28,7 @@ struct console_stream {
 	struct console *console;
 	uint64_t since_ns;
 	bool waiting;			/* for the guest to read */
+	bool eof;			/* there is no more input */
 };
 
 struct console {
@@ -57,6 +58,9 @@ void console_flush(struct console *c);
 /* Attach a stream. Main thread. Return: a stream socket for the client, -1
  * with errno. */
 int console_attach(struct console *c);
+/* Return: how many streams are attached and not at the end of their input: through
+ * a relay nothing else tells that the reader is gone. */
+unsigned int console_attached(struct console *c);
 
 /* In a child of fork(2): a log of its own, and nothing of what was printed but
  * not written yet. @param fd not owned. Return: 0, or -1 with @err. */

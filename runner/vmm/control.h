@@ -215,7 +215,7 @@ struct ctl_status {
 	uint32_t state;		/* enum ctl_state */
 	uint32_t agent_up;	/* the guest has connected to AGENT_READY_PORT */
 	uint32_t vcpus;
-	uint32_t connections;	/* open vsock connections */
+	uint32_t connections;	/* open: vsock's, and the console's inputs */
 	uint64_t ram;
 	uint64_t uptime_ns;	/* since CTL_CONFIG */
 	uint64_t agent_up_ns;	/* from CTL_CONFIG to agent_up */

@@ -263,6 +263,7 @@ void devices_status(struct devices *d, struct ctl_status *st)
 	}
 	if (!d->vsock_ready)
 		return;
-	st->connections = vsock_connections(&d->vsock);
+	st->connections = vsock_connections(&d->vsock) +
+			  console_attached(&d->console);
 	st->last_activity_ns = d->vsock.activity_ns;
 }
