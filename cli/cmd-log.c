@@ -63,8 +63,8 @@ static void show_event(const json_t *event)
 		show_text(other);
 	}
 	if (*snapshot) {
-		fputs(strcmp(what, "snapshot") == 0 ? " as " : " from ",
-		      stdout);
+		fputs(strcmp(what, "snapshot") == 0 ? " as " :
+		      strcmp(what, "reset") == 0 ? " to " : " from ", stdout);
 		show_text(snapshot);
 	}
 	fputc('\n', stdout);

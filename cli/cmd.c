@@ -35,6 +35,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_thaw,
 	&cmd_touch,
 	&cmd_snapshot,
+	&cmd_reset,
 	&cmd_fork,
 	&cmd_diff,
 	&cmd_merge,

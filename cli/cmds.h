@@ -27,6 +27,7 @@ extern const struct cmd cmd_ls;
 extern const struct cmd cmd_machine;
 extern const struct cmd cmd_merge;
 extern const struct cmd cmd_pause;
+extern const struct cmd cmd_reset;
 extern const struct cmd cmd_resume;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;

@@ -43,6 +43,10 @@ static void set_reason(const json_t *sb, const json_t *event,
 		err_set(&e, ERR_GUEST, "sandbox %s: was replaced by %s "
 			"(merge), and the command ended with it", sandbox,
 			json_text(event, "name"));
+	else if (sb && strcmp(what, "reset") == 0)
+		err_set(&e, ERR_GUEST, "sandbox %s: was reset to snapshot %s, "
+			"and the command ended with it", sandbox,
+			json_text(event, "snapshot_name"));
 	if (e.code)
 		*err = e;
 }

@@ -31,6 +31,7 @@ libcli_a_SOURCES = \
 	cli/cmd-logs.c \
 	cli/cmd-ls.c \
 	cli/cmd-pause.c \
+	cli/cmd-reset.c \
 	cli/cmd-rm.c \
 	cli/cmd-run.c \
 	cli/cmd-shell.c \

@@ -21,6 +21,7 @@ dist_man_MANS += \
 	man/podflare-machine.1 \
 	man/podflare-merge.1 \
 	man/podflare-pause.1 \
+	man/podflare-reset.1 \
 	man/podflare-resume.1 \
 	man/podflare-rm.1 \
 	man/podflare-run.1 \

@@ -32,7 +32,8 @@ static int take_files(struct layer_job *l)
 {
 	struct chain c;
 
-	if (saved_link(l->from->dirfd, l->sb->dirfd, &l->err) < 0 ||
+	if ((l->saved &&
+	     saved_link(l->from->dirfd, l->sb->dirfd, &l->err) < 0) ||
 	    chain_list(l->from->dirfd, &c, &l->err) < 0)
 		return -1;
 	return chain_link(l->from->dirfd, l->sb->dirfd, &c, &l->err);

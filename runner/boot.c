@@ -138,7 +138,7 @@ static void hello_done(void *arg, const struct err *err, const uint8_t *values,
 
 static enum hello_kind kind_of_hello(const struct boot *b)
 {
-	if (b->plan.how != BOOT_COPY)
+	if (!b->plan.from)	/* not even a copy of a disk */
 		return HELLO_SAME;
 	return b->sb->kind == SB_VIEW ? HELLO_VIEW : HELLO_COPY;
 }

@@ -19,7 +19,8 @@ enum boot_how {
 
 struct boot_plan {
 	enum boot_how how;
-	struct sandbox *from;	/* BOOT_COPY: whose files are taken */
+	struct sandbox *from;	/* whose files are taken; with BOOT_COLD the
+				 * disk's. NULL: it has its own */
 };
 
 struct boot_ops {

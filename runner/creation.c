@@ -114,7 +114,10 @@ static int restore(struct creation *c, struct sandbox *snapshot,
 	static const struct boot_ops ops = {
 		.progress = progress, .done = restored,
 	};
-	const struct boot_plan plan = { .how = BOOT_COPY, .from = snapshot };
+	const struct boot_plan plan = {
+		.how = snapshot->disk_only ? BOOT_COLD : BOOT_COPY,
+		.from = snapshot,
+	};
 	struct sandbox *sb = c->sb;
 
 	sb->top = snapshot->top;

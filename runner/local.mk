@@ -54,6 +54,7 @@ librunner_a_SOURCES = \
 	runner/req-image.c \
 	runner/req-log.c \
 	runner/req-merge.c \
+	runner/req-reset.c \
 	runner/req-runner.c \
 	runner/req-sandbox.c \
 	runner/req-show.c \
@@ -61,6 +62,7 @@ librunner_a_SOURCES = \
 	runner/req-view.c \
 	runner/req-warm.c \
 	runner/request.c runner/request.h \
+	runner/reset.c runner/reset.h \
 	runner/runner.h \
 	runner/sandbox-json.c runner/sandbox-json.h \
 	runner/sandbox-parts.h \

@@ -177,8 +177,10 @@ static void merge_done(struct work_job *j)
 
 	loser->merging = winner->merging = false;
 	if (m->err.code) {
-		/* the old file may be the new one, when just a sync failed */
-		store_save(winner, NULL, NULL);
+		/* the old file may be the new one, when just a sync failed;
+		 * a stand-in has none, and goes */
+		if (!winner->standin)
+			store_save(winner, NULL, NULL);
 		err_context(&m->err, "sandbox %s", loser->name);
 		finish(m, &m->err);
 		return;
@@ -192,7 +194,8 @@ static void merge_done(struct work_job *j)
 	if (loser->vm)
 		vmproc_renamed(loser->vm, loser->id);
 	loser->retired = true;
-	loser->logged = false;
+	loser->logged = winner->standin = false;
+	winner->logged = true;
 	if (winner->state != m->told)
 		store_save(winner, NULL, NULL);
 	tell_guest(winner);
@@ -200,8 +203,18 @@ static void merge_done(struct work_job *j)
 	events_put(m->runner, json_pack("[O]", m->event), logged, m);
 }
 
+static json_t *merge_event(const struct sandbox *loser,
+			   const struct sandbox *winner)
+{
+	json_t *e = event_new("merge", winner);
+
+	json_object_update_new(e, json_pack("{s:s, s:s}", "parent", loser->id,
+					    "parent_name", loser->name));
+	return e;
+}
+
 void merge_start(struct sandbox *loser, struct sandbox *winner,
-		 bool keep_origin, merge_cb cb, void *arg)
+		 bool keep_origin, json_t *event, merge_cb cb, void *arg)
 {
 	struct merge *m = calloc(1, sizeof(*m));
 	struct sandbox as = *winner, was = *loser;
@@ -212,6 +225,7 @@ void merge_start(struct sandbox *loser, struct sandbox *winner,
 		m->text = store_text(&as);
 	if (!m || !m->text) {
 		free(m);
+		json_decref(event);
 		err_set(&err, ERR_NO_MEMORY, "merge");
 		cb(arg, &err, NULL);
 		return;
@@ -224,10 +238,7 @@ void merge_start(struct sandbox *loser, struct sandbox *winner,
 	memcpy(m->loser_id, loser->id, sizeof(m->loser_id));
 	memcpy(m->winner_id, winner->id, sizeof(m->winner_id));
 	m->winner_dirfd = winner->dirfd;
-	m->event = event_new("merge", winner);
-	json_object_update_new(m->event, json_pack("{s:s, s:s}", "parent",
-						   loser->id, "parent_name",
-						   loser->name));
+	m->event = event ? event : merge_event(loser, winner);
 	m->cb = cb;
 	m->arg = arg;
 	m->job.run = merge_run;

@@ -26,6 +26,7 @@ void method_sandbox_log(struct request *rq);
 void method_sandbox_freeze(struct request *rq);
 void method_sandbox_thaw(struct request *rq);
 void method_sandbox_touch(struct request *rq);
+void method_sandbox_reset(struct request *rq);
 void method_sandbox_logs(struct request *rq);
 void method_snapshot_create(struct request *rq);
 void method_snapshot_list(struct request *rq);

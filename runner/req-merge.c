@@ -64,8 +64,8 @@ void method_sandbox_merge(struct request *rq)
 		err_set(&err, ERR_STATE, "the runner is ending");
 		goto fail;
 	}
-	merge_start(parent, child, points_descends(child, parent->id), merged,
-		    rq);
+	merge_start(parent, child, points_descends(child, parent->id), NULL,
+		    merged, rq);
 	return;
 fail:
 	request_fail(rq, &err, NULL);

@@ -20,7 +20,7 @@ void method_sandbox_list(struct request *rq)
 	size_t used = 0;
 
 	TAILQ_FOREACH(sb, &rq->runner->sandboxes, link)
-		if (sb->state != SB_REMOVING)
+		if (sandbox_is_shown(sb))
 			json_array_append_new(list, sandbox_to_item(sb, &used));
 	request_done(rq, json_pack("{s:o}", "sandboxes", list));
 }

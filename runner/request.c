@@ -47,6 +47,8 @@ static const struct method methods[] = {
 	{ "sandbox.freeze", method_sandbox_freeze, "sandbox:s" },
 	{ "sandbox.thaw", method_sandbox_thaw, "sandbox:s boot?b" },
 	{ "sandbox.touch", method_sandbox_touch, "sandbox:s" },
+	{ "sandbox.reset", method_sandbox_reset,
+	  "sandbox:s snapshot:s safety?b" },
 	{ "sandbox.logs", method_sandbox_logs, "sandbox:s tail?i" },
 	{ "snapshot.create", method_snapshot_create, "sandbox:s name?s" },
 	{ "snapshot.list", method_snapshot_list, "" },

@@ -45,6 +45,11 @@ bool sandbox_is_forked(const struct sandbox *sb)
 	return sb->fork || !TAILQ_EMPTY(&sb->forks);
 }
 
+bool sandbox_is_shown(const struct sandbox *sb)
+{
+	return sb->state != SB_REMOVING && !sb->standin;
+}
+
 static struct sandbox_list *list_of(struct runner *r, enum sandbox_kind kind)
 {
 	return kind == SB_SANDBOX ? &r->sandboxes :
@@ -161,7 +166,7 @@ static struct sandbox *by_name(const struct sandbox_list *list,
 	struct sandbox *sb;
 
 	TAILQ_FOREACH(sb, list, link)
-		if (sb->state != SB_REMOVING && strcmp(sb->name, name) == 0)
+		if (sandbox_is_shown(sb) && strcmp(sb->name, name) == 0)
 			return sb;
 	return NULL;
 }
@@ -188,7 +193,7 @@ static struct sandbox *find_in(const struct sandbox_list *list,
 	if (sb)
 		return sb;
 	TAILQ_FOREACH(sb, list, link) {
-		if (sb->state == SB_REMOVING || len < PREFIX_MIN ||
+		if (!sandbox_is_shown(sb) || len < PREFIX_MIN ||
 		    strncmp(sb->id, ref, len) != 0)
 			continue;
 		if (found) {

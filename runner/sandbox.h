@@ -55,6 +55,7 @@ struct sandbox {
 	bool idle_rm;		/* or rather removed */
 	uint64_t active_ns;	/* when it was last seen to be in use */
 	unsigned int top;	/* frozen: the highest layer that is its own */
+	bool disk_only;		/* a snapshot without memory: copies boot */
 	char reason[512];	/* why it is failed or stopped; "" */
 	/* while it lives */
 	int dirfd;
@@ -67,7 +68,8 @@ struct sandbox {
 	bool logged;		/* the log tells of it */
 	bool retired;		/* its folder has the name of one that goes */
 	bool switching, merging;	/* is being paused or resumed; merged */
-	unsigned int linking;	/* frozen: snapshots that take its files */
+	bool standin;		/* is to take another one's place: not shown */
+	unsigned int linking;	/* no process: snapshots that take its files */
 	struct freeze *freeze;	/* it is being frozen */
 	struct removal *removal;
 	TAILQ_HEAD(, sandbox_wait) waits;
@@ -90,6 +92,8 @@ bool sandbox_is_held(const struct sandbox *sb);
 bool sandbox_is_stored(const struct sandbox *sb);
 /* Whether a fork of it goes on, or waits for its turn. */
 bool sandbox_is_forked(const struct sandbox *sb);
+/* Whether clients are told of it. */
+bool sandbox_is_shown(const struct sandbox *sb);
 /* Return: the hidden one of that id, NULL. */
 struct sandbox *sandbox_hidden(struct runner *r, enum sandbox_kind kind,
 			       const char *id);

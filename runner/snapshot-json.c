@@ -26,6 +26,8 @@ json_t *snapshot_to_json(struct sandbox *s)
 		s->env, "labels", s->labels, "size",
 		(json_int_t)(chain_used(s->dirfd) + saved_used(s->dirfd)));
 
+	if (s->disk_only)
+		json_object_set_new(o, "disk_only", json_true());
 	if (s->kernel[0])
 		json_object_set_new(o, "kernel", json_string(s->kernel));
 	if (s->reason[0])

@@ -8,7 +8,8 @@
  * Theory of operation: a running sandbox is forked into one copy that is held,
  * and goes on at once.  The copy's VMM writes it to files, while nobody waits,
  * and is ended; its fresh layer is dropped, the others stay.  Of a frozen sandbox
- * the files are there already, and are linked.  Last of all meta.json is
+ * the files are there already, and are linked; so are the disk's layers of one
+ * that is stopped or has failed, which has nothing else.  Last of all meta.json is
  * written: before that the folder is one of those that the next runner removes,
  * with what runs in it.
  */
@@ -39,7 +40,7 @@ struct snapshot_job {
 	struct fork *fork;
 	struct sandbox_gone gone;
 	struct work_job job;
-	bool linked;	/* of one that is frozen */
+	bool linked;	/* of one that has no process */
 	unsigned int own;	/* the copy's own layer */
 	char *text;	/* meta.json */
 	uint64_t pause_ns;
@@ -251,16 +252,72 @@ static int start_linking(struct snapshot_job *j, struct err *err)
 	return 0;
 }
 
-/* ---- both ---- */
+/* ---- of one that has a disk and nothing else ---- */
 
-static int check(struct sandbox *sb, struct err *err)
+/* Work thread: all that it has is sealed, with a fresh layer on it. */
+static void link_disk(struct work_job *job)
+{
+	struct snapshot_job *j = container_of(job, struct snapshot_job, job);
+	int from = j->sb->dirfd, to = j->snapshot->dirfd;
+	uint64_t size = j->sb->disk;
+	struct chain c;
+
+	if (chain_settle(from, size, &c, &j->err) < 0 ||
+	    chain_thaw(from, size, c.nr[c.n - 1], &c, &j->err) < 0)
+		return;
+	c.n--;
+	j->own = c.nr[c.n - 1];
+	chain_link(from, to, &c, &j->err);
+}
+
+/* Work thread. */
+static void store_disk(struct work_job *job)
+{
+	store(container_of(job, struct snapshot_job, job));
+}
+
+static void disk_linked(struct work_job *job)
+{
+	struct snapshot_job *j = container_of(job, struct snapshot_job, job);
+
+	if (j->err.code || make_text(j, j->own, &j->err) < 0) {
+		stored(job);
+		return;
+	}
+	j->job.run = store_disk;
+	j->job.done = stored;
+	work_submit(&j->runner->work, WORK_META, &j->job);
+}
+
+static int start_disk(struct snapshot_job *j, struct err *err)
+{
+	if (store_make(j->snapshot, err) < 0)
+		return -1;
+	j->snapshot->disk_only = true;
+	j->linked = true;
+	j->sb->linking++;
+	j->job.run = link_disk;
+	j->job.done = disk_linked;
+	work_submit(&j->runner->work, WORK_META, &j->job);
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+static bool has_disk_alone(const struct sandbox *sb)
+{
+	return (sb->state == SB_STOPPED || sb->state == SB_FAILED) && !sb->vm;
+}
+
+static int check(struct sandbox *sb, bool disk_too, struct err *err)
 {
 	struct limits_fork f = { .n = 1, .cpus = sb->cpus, .name = sb->name };
 
 	if (sb->runner->ending)
 		return err_set(err, ERR_STATE, "the runner is ending");
 	if (sb->kind != SB_SANDBOX ||
-	    (sb->state != SB_RUNNING && sb->state != SB_FROZEN)) {
+	    (sb->state != SB_RUNNING && sb->state != SB_FROZEN &&
+	     !(disk_too && has_disk_alone(sb)))) {
 		sandbox_state_error(sb, err);
 		if (sb->state == SB_STOPPED)
 			err_hint(err, "it has no memory that could be kept; "
@@ -269,6 +326,11 @@ static int check(struct sandbox *sb, struct err *err)
 	}
 	if (!sandbox_is_forked(sb) && sandbox_check_idle(sb, err) < 0)
 		return -1;
+	if (has_disk_alone(sb) && sb->flat) {
+		err_set(err, ERR_BUSY, "sandbox %s: its disk's files are in "
+			"use", sb->name);
+		return err_hint(err, "try again in a moment");
+	}
 	if (sb->state == SB_RUNNING) {
 		f.vmm = vmproc_pid(sb->vm);
 		if (limits_check_fork(&f, err) < 0)
@@ -283,6 +345,8 @@ static int start(struct snapshot_job *j, struct err *err)
 
 	if (j->sb->state == SB_FROZEN)
 		return start_linking(j, err);
+	if (has_disk_alone(j->sb))
+		return start_disk(j, err);
 	j->fork = fork_new(j->sb, 1, &ops, j, err);
 	if (!j->fork)
 		return -1;
@@ -315,12 +379,14 @@ struct snapshot_job *snapshot_make(struct sandbox *sb, const char *name,
 				   const char *how, snapshot_cb cb, void *arg,
 				   struct err *err)
 {
-	char chosen[PODFLARE_NAME_MAX + 1];
+	char chosen[PODFLARE_NAME_MAX + 1], base[PODFLARE_NAME_MAX + 8];
+	bool safety = strcmp(how, "safety") == 0;
 	struct snapshot_job *j;
 	struct sandbox *s;
 
-	if (check(sb, err) < 0 ||
-	    snapshot_choose_name(sb->runner, name, sb->name, chosen,
+	snprintf(base, sizeof(base), "%s%s", sb->name, safety ? "-safety" : "");
+	if (check(sb, safety, err) < 0 ||
+	    snapshot_choose_name(sb->runner, name, base, chosen,
 				 sizeof(chosen), err) < 0)
 		return NULL;
 	j = calloc(1, sizeof(*j));

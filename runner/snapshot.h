@@ -24,8 +24,9 @@ typedef void (*snapshot_cb)(void *arg, const struct err *err,
 struct snapshot_job;
 
 /* Make one of @sb, which runs or is frozen; it goes on as it was, whatever
- * happens. @name NULL: SANDBOX-N. @how "snapshot", "safety". Return: NULL with
- * @err, then @cb is not called. */
+ * happens. @name NULL: SANDBOX-N. @how "snapshot", or "safety": SANDBOX-safety-N,
+ * also of one that is stopped or has failed, whose disk is all there is. Return:
+ * NULL with @err, then @cb is not called. */
 struct snapshot_job *snapshot_make(struct sandbox *sb, const char *name,
 				   const char *how, snapshot_cb cb, void *arg,
 				   struct err *err);

@@ -51,16 +51,17 @@ char *store_text(const struct sandbox *sb)
 {
 	json_t *o = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, "
-		"s:I, s:O, s:O, s:o, s:s, s:i, s:I, s:b}",
+		"s:I, s:O, s:O, s:o, s:s, s:i, s:I, s:b, s:b}",
 		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
 		sb->image, "digest", sb->digest, "created", sb->created,
 		"state", sandbox_state_name(sb->state), "reason", sb->reason,
 		"kernel", sb->kernel, "disk_base", sb->disk_base, "cpus",
 		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
-		"origin", sandbox_origin_json(sb), "head", sb->head, "top",
-		(int)sb->top, "idle_ms", (json_int_t)sb->idle_ms, "idle_rm",
-		sb->idle_rm);
+		"origin", sandbox_origin_json(sb), "head", sb->head,
+		"top", (int)sb->top, "idle_ms",
+		(json_int_t)sb->idle_ms, "idle_rm", sb->idle_rm, "disk_only",
+		sb->disk_only);
 	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 
 	json_decref(o);
@@ -332,6 +333,7 @@ static int fill(struct sandbox *sb, const json_t *o)
 	sb->idle_ms = (uint64_t)json_integer_value(
 		json_object_get(o, "idle_ms"));
 	sb->idle_rm = json_is_true(json_object_get(o, "idle_rm"));
+	sb->disk_only = json_is_true(json_object_get(o, "disk_only"));
 	sb->active_ns = now_ns();
 	fill_origin(sb, o);
 	if (!sb->env || !sb->labels || !sb->cpus || !sb->memory || !sb->disk ||

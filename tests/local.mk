@@ -326,7 +326,7 @@ runner_tests = test-chain test-cow-property test-runner test-runner-api test-run
 	test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
 	test-runner-start \
-	test-runner-snapshot test-runner-idle
+	test-runner-snapshot test-runner-idle test-runner-reset
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 check_PROGRAMS += test-chain-files
@@ -401,6 +401,10 @@ test_runner_snapshot_SOURCES = tests/unit/test-runner-snapshot.c $(runner_fork)
 test_runner_snapshot_CPPFLAGS = $(runner_cppflags)
 test_runner_snapshot_LDADD = $(runner_ldadd)
 EXTRA_test_runner_snapshot_DEPENDENCIES = $(runner_extra)
+test_runner_reset_SOURCES = tests/unit/test-runner-reset.c $(runner_fork)
+test_runner_reset_CPPFLAGS = $(runner_cppflags)
+test_runner_reset_LDADD = $(runner_ldadd)
+EXTRA_test_runner_reset_DEPENDENCIES = $(runner_extra)
 test_runner_idle_SOURCES = tests/unit/test-runner-idle.c $(runner_fork)
 test_runner_idle_CPPFLAGS = $(runner_cppflags)
 test_runner_idle_LDADD = $(runner_ldadd)

@@ -68,6 +68,12 @@ create() {
 	podflare create -n "$name" --memory 192M "$@"
 }
 
+# first_data FILE: where its first byte is that is not zero, in_host.
+first_data() {
+	in_host sh -c 'set -- $(cmp -l "$1" /dev/zero | head -n 1)
+		echo $(($1 - 1))' sh "$1"
+}
+
 # field SANDBOX JQ-FILTER
 field() {
 	podflare --json show "$1" | jq -r "$2"

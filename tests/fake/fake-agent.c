@@ -246,8 +246,9 @@ static void hello(int fd, const struct frame *f)
 		if (t.tag == AGENT_T_COPY || t.tag == AGENT_T_FROZEN)
 			copy |= tlv_u32(&t) == 1;
 	}
-	if (vmm.restored) {
-		/* it cannot know which one it is */
+	if (vmm.restored || (copy && !vmm.forked)) {
+		/* it cannot know which one it is; one that was booted may have
+		 * another one's disk */
 		fake_console(copy ? "hello, copy\n" : "hello again\n");
 		copy = false;
 	}

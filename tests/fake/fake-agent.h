@@ -27,6 +27,7 @@ struct fake_vmm {
 	/* of the last disk of a CTL_CONFIG or CTL_RESTORE */
 	int layers[CTL_MAX_LAYERS];
 	unsigned int nr_layers;
+	bool forked;
 };
 extern struct fake_vmm vmm;
 

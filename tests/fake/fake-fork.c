@@ -56,6 +56,7 @@ static void become(const int *own, bool held, int ready)
 	vmm.state = held ? CTL_STATE_HELD : CTL_STATE_RUNNING;
 	vmm.up_at = 0;
 	vmm.restored = false;
+	vmm.forked = true;
 	new_copy = true;
 	alarm(1);	/* nobody may come for it */
 	if (listen(CTL_LISTEN_FD, 8) < 0 || write(keep[CHILD_FDS], "", 1) != 1)
