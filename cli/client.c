@@ -324,6 +324,27 @@ int client_stream(struct client *c, const char *method, json_t *params,
 }
 
 /* See client.h. */
+int client_send_frame(struct client *c, uint8_t type, const void *data,
+		      size_t len, struct err *err)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT;
+	ssize_t n;
+
+	if (frame_put(&b, type, data, len) < 0)
+		return err_sys(err, ENOMEM, "sending");
+	while (b.len) {
+		if (client_await(c, POLLOUT, err) < 0)
+			return -1;
+		n = send(c->fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			buf_consume(&b, (size_t)n);
+		else if (errno != EAGAIN && errno != EINTR)
+			return err_sys(err, errno, "sending");
+	}
+	return 0;
+}
+
+/* See client.h. */
 json_t *client_once(struct globals *g, const char *method, json_t *params,
 		    struct err *err)
 {

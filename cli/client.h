@@ -61,6 +61,11 @@ int client_await(struct client *c, short events, struct err *err);
  * Return: 0, or -1 with @err. */
 int client_stream(struct client *c, const char *method, json_t *params,
 		  struct stream *s, struct err *err);
+/* One frame, whole, on the connection itself, where a method takes such. While the
+ * other side takes nothing, interrupt_fd is heard.
+ * Return: 0, or -1 with @err (sys EPIPE, ECONNRESET: its next reply says why). */
+int client_send_frame(struct client *c, uint8_t type, const void *data,
+		      size_t len, struct err *err);
 /* Open, call, close. */
 json_t *client_once(struct globals *g, const char *method, json_t *params,
 		    struct err *err);

@@ -202,12 +202,13 @@ static const struct cmd cmd_rm_ = {
 };
 
 static const struct cmd *const subs[] = {
-	&cmd_create_, &cmd_ls_, &cmd_show_, &cmd_rm_, NULL,
+	&cmd_create_, &cmd_ls_, &cmd_show_, &cmd_rm_, &cmd_snapshot_export,
+	&cmd_snapshot_import, NULL,
 };
 
 const struct cmd cmd_snapshot = {
 	.name = "snapshot",
-	.summary = "Make, list, show and remove snapshots of sandboxes",
+	.summary = "Make, list, show, export, import and remove snapshots",
 	.operands = "",
 	.subs = subs,
 };

@@ -34,6 +34,8 @@ extern const struct cmd cmd_run;
 extern const struct cmd cmd_shell;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_snapshot;
+extern const struct cmd cmd_snapshot_export;
+extern const struct cmd cmd_snapshot_import;
 extern const struct cmd cmd_thaw;
 extern const struct cmd cmd_touch;
 extern const struct cmd cmd_version;

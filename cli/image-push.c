@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cli/host.h"
@@ -48,27 +47,6 @@ static json_t *put_params(json_t *meta, const char *text, const char *name)
 	return params;
 }
 
-/* One frame, whole. While the other side takes nothing, Ctrl-C is heard. */
-static int send_frame(struct client *c, uint8_t type, const void *data,
-		      size_t len, struct err *err)
-{
-	CLEANUP_BUF struct buf b = BUF_INIT;
-	ssize_t n;
-
-	if (frame_put(&b, type, data, len) < 0)
-		return err_sys(err, ENOMEM, "sending the image");
-	while (b.len) {
-		if (client_await(c, POLLOUT, err) < 0)
-			return -1;
-		n = send(c->fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n >= 0)
-			buf_consume(&b, (size_t)n);
-		else if (errno != EAGAIN && errno != EINTR)
-			return err_sys(err, errno, "sending the image");
-	}
-	return 0;
-}
-
 static int send_file(struct push *p, const char *file, uint64_t size,
 		     struct err *err)
 {
@@ -86,12 +64,13 @@ static int send_file(struct push *p, const char *file, uint64_t size,
 		if (n <= 0)
 			return err_sys(err, n < 0 ? errno : EIO, "image %s",
 				       path);
-		if (send_frame(p->c, AGENT_DATA, chunk, (size_t)n, err) < 0)
+		if (client_send_frame(p->c, AGENT_DATA, chunk, (size_t)n,
+				      err) < 0)
 			return -1;
 		p->done += (uint64_t)n;
 		progress_bytes(&p->c->progress, p->text, p->done, p->total);
 	}
-	return send_frame(p->c, AGENT_END, NULL, 0, err);
+	return client_send_frame(p->c, AGENT_END, NULL, 0, err);
 }
 
 static int send_files(struct push *p, json_t *params, struct err *err)

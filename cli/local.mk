@@ -37,6 +37,8 @@ libcli_a_SOURCES = \
 	cli/cmd-shell.c \
 	cli/cmd-show.c \
 	cli/cmd-snapshot.c \
+	cli/cmd-snapshot-export.c \
+	cli/cmd-snapshot-import.c \
 	cli/cmd-touch.c \
 	cli/cmd-version.c \
 	cli/cmd.c \

@@ -53,8 +53,8 @@ int frame_exit(const struct frame *f, int *code, uint32_t *why)
 	return 0;
 }
 
-/* See session-frame.h. */
-int frame_error(const struct frame *f, struct err *err)
+static int get_error(const struct frame *f, const char *where,
+		     struct err *err)
 {
 	char message[512] = "no reason given";
 	uint32_t code = ERR_GUEST;
@@ -69,5 +69,17 @@ int frame_error(const struct frame *f, struct err *err)
 	}
 	if (code == ERR_NONE || code >= ERR_CODES || code == ERR_USAGE)
 		code = ERR_GUEST;
-	return err_set(err, (enum err_code)code, "in the sandbox: %s", message);
+	return err_set(err, (enum err_code)code, "%s%s", where, message);
+}
+
+/* See session-frame.h. */
+int frame_error(const struct frame *f, struct err *err)
+{
+	return get_error(f, "in the sandbox: ", err);
+}
+
+/* See session-frame.h. */
+int frame_error_plain(const struct frame *f, struct err *err)
+{
+	return get_error(f, "", err);
 }

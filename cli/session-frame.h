@@ -14,5 +14,7 @@ int frame_started(const struct frame *f, uint32_t *session, uint32_t *fresh);
 int frame_exit(const struct frame *f, int *code, uint32_t *why);
 /* ERROR. Return: -1 with @err set from it, always. */
 int frame_error(const struct frame *f, struct err *err);
+/* The same of a stream that is not the guest's: the message as it is. */
+int frame_error_plain(const struct frame *f, struct err *err);
 
 #endif

@@ -20,6 +20,7 @@ libcommon_a_SOURCES = \
 	common/path.c common/path.h \
 	common/path-file.c \
 	common/proc.c common/proc.h \
+	common/snapfile.c common/snapfile.h \
 	common/tlv.c common/tlv.h \
 	common/util.c common/util.h
 

@@ -22,6 +22,8 @@ librunner_a_SOURCES = \
 	runner/disk.c runner/disk.h \
 	runner/events.c runner/events.h \
 	runner/flatten.c runner/flatten.h \
+	runner/export-disk.c runner/export-parts.h \
+	runner/export.c runner/export.h \
 	runner/fork-batch.c \
 	runner/fork-prep.c \
 	runner/fork-slot.c runner/fork-slot.h \
@@ -31,6 +33,8 @@ librunner_a_SOURCES = \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
 	runner/image.c runner/image.h \
+	runner/import-meta.c runner/import-meta.h \
+	runner/import.c runner/import.h \
 	runner/kvm.c runner/kvm.h \
 	runner/life.c runner/life.h \
 	runner/limits-cgroup.c runner/limits-cgroup.h \
@@ -52,6 +56,7 @@ librunner_a_SOURCES = \
 	runner/req-freeze.c \
 	runner/req-image-put.c \
 	runner/req-image.c \
+	runner/req-import.c \
 	runner/req-log.c \
 	runner/req-merge.c \
 	runner/req-reset.c \

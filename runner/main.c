@@ -23,6 +23,7 @@
 #include "common/dial.h"
 #include "common/log.h"
 #include "runner/daemon.h"
+#include "runner/export.h"
 #include "runner/flatten.h"
 #include "runner/idle.h"
 #include "runner/image-put.h"
@@ -214,6 +215,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 		if (loop_once(&r->loop, 100) < 0)
 			break;
 	disk_cancel_all(r);
+	export_cancel_all(r);
 	work_free(&r->work);
 	template_file_let_go(r);
 	template_let_go(r);
@@ -244,6 +246,7 @@ int main(int argc, char **argv)
 	LIST_INIT(&r.disk_builds);
 	LIST_INIT(&r.template_jobs);
 	LIST_INIT(&r.template_saves);
+	LIST_INIT(&r.exports);
 	TAILQ_INIT(&r.boot_queue);
 	r.started_ns = now_ns();
 	set_bounds(&r);

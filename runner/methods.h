@@ -32,6 +32,8 @@ void method_snapshot_create(struct request *rq);
 void method_snapshot_list(struct request *rq);
 void method_snapshot_show(struct request *rq);
 void method_snapshot_rm(struct request *rq);
+void method_snapshot_export(struct request *rq);
+void method_snapshot_import(struct request *rq);
 void method_exec_start(struct request *rq);
 void method_exec_attach(struct request *rq);
 void method_code_run(struct request *rq);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/req-snapshot.c - snapshot.create, list, show, rm
+ * runner/req-snapshot.c - snapshot.create, list, show, rm, export
  *
  * podflared, loop thread.
  */
+#include "runner/export.h"
 #include "runner/life.h"
 #include "runner/methods.h"
 #include "runner/param.h"
@@ -99,4 +100,17 @@ void method_snapshot_rm(struct request *rq)
 		life_remove(s, false, removed, rq);
 	else
 		request_fail(rq, &err, NULL);
+}
+
+void method_snapshot_export(struct request *rq)
+{
+	struct err err = ERR_INIT;
+	struct sandbox *s = sandbox_find_snapshot(
+		rq->runner, param_str(rq->params, "snapshot", ""), &err);
+	int fd = s ? export_start(s, &err) : -1;
+
+	if (fd < 0)
+		request_fail(rq, &err, NULL);
+	else
+		request_done_fd(rq, snapshot_to_json(s), fd);
 }

@@ -231,7 +231,9 @@ static struct sandbox *find_saved(struct request *rq, struct err *err)
 static int view_saved(struct view *v, struct sandbox *saved, struct err *err)
 {
 	static const struct boot_ops boot_ops = { .done = booted };
-	const struct boot_plan plan = { .how = BOOT_COPY, .from = saved };
+	const struct boot_plan plan = {
+		.how = saved->disk_only ? BOOT_COLD : BOOT_COPY, .from = saved,
+	};
 
 	v->sb->top = saved->top;
 	if (store_make(v->sb, err) < 0 ||

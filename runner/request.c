@@ -54,6 +54,8 @@ static const struct method methods[] = {
 	{ "snapshot.list", method_snapshot_list, "" },
 	{ "snapshot.show", method_snapshot_show, "snapshot:s" },
 	{ "snapshot.rm", method_snapshot_rm, "snapshot:s" },
+	{ "snapshot.export", method_snapshot_export, "snapshot:s" },
+	{ "snapshot.import", method_snapshot_import, "meta:s name?s" },
 	{ "exec.start", method_exec_start,
 	  "sandbox:s cmd:a env?o cwd?s user?s tty?b stdin?b rows?i cols?i "
 	  "timeout_ms?i keep?b" },

@@ -64,24 +64,13 @@ static void logged_away(void *arg, const struct err *err)
 		log_error("%s", err->msg);
 }
 
-/* The name comes before "not reset". */
-static void drop_name(const struct sandbox *sb, struct err *e)
-{
-	char prefix[PODFLARE_NAME_MAX + 16];
-	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "sandbox %s: ",
-				    sb->name);
-
-	if (strncmp(e->msg, prefix, n) == 0)
-		memmove(e->msg, e->msg + n, strlen(e->msg + n) + 1);
-}
-
 static void standin_removed(void *arg, const struct err *err)
 {
 	struct reset *rs = arg;
 
 	if (err)
 		log_error("%s", err->msg);
-	drop_name(rs->sb, &rs->err);
+	sandbox_drop_name(rs->sb, &rs->err);
 	err_context(&rs->err, "sandbox %s: not reset", rs->sb->name);
 	rs->ops->done(rs->arg, &rs->err, NULL, NULL, rs->console);
 	dissolve(rs);

@@ -21,9 +21,11 @@ struct disk_build;
 struct boot;
 struct template_job;
 struct template_save;
+struct export;
 TAILQ_HEAD(boot_queue, boot);
 LIST_HEAD(template_jobs, template_job);
 LIST_HEAD(template_saves, template_save);
+LIST_HEAD(exports, export);
 TAILQ_HEAD(sandbox_list, sandbox);
 LIST_HEAD(disk_build_list, disk_build);
 
@@ -51,10 +53,12 @@ struct runner {
 	struct sandbox_list snapshots;
 	struct template_jobs template_jobs;	/* those being made */
 	struct template_saves template_saves;	/* and put into files */
+	struct exports exports;	/* of snapshots, going on */
 	struct maker maker;
 	bool cold;	/* boot each sandbox, keep no templates */
 	unsigned int nr_sandboxes, nr_views, nr_snapshots;
-	unsigned int nr_forks, nr_freezes;	/* going on */
+	unsigned int nr_forks;	/* going on */
+	unsigned int nr_freezes;	/* and these, snapshots and imports */
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */
 	unsigned int nr_boots, max_boots;	/* going on at once */

@@ -45,6 +45,16 @@ bool sandbox_is_forked(const struct sandbox *sb)
 	return sb->fork || !TAILQ_EMPTY(&sb->forks);
 }
 
+void sandbox_drop_name(const struct sandbox *sb, struct err *e)
+{
+	char prefix[PODFLARE_NAME_MAX + 16];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "sandbox %s: ",
+				    sb->name);
+
+	if (strncmp(e->msg, prefix, n) == 0)
+		memmove(e->msg, e->msg + n, strlen(e->msg + n) + 1);
+}
+
 bool sandbox_is_shown(const struct sandbox *sb)
 {
 	return sb->state != SB_REMOVING && !sb->standin;

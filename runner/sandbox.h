@@ -92,6 +92,8 @@ bool sandbox_is_held(const struct sandbox *sb);
 bool sandbox_is_stored(const struct sandbox *sb);
 /* Whether a fork of it goes on, or waits for its turn. */
 bool sandbox_is_forked(const struct sandbox *sb);
+/* Take "sandbox NAME: " off the front, where another name is to stand. */
+void sandbox_drop_name(const struct sandbox *sb, struct err *e);
 /* Whether clients are told of it. */
 bool sandbox_is_shown(const struct sandbox *sb);
 /* Return: the hidden one of that id, NULL. */

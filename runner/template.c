@@ -56,17 +56,6 @@ static void removed(void *arg, const struct err *err)
 		log_error("%s", err->msg);
 }
 
-/* Nobody knows the hidden machine: whoever waits names his own sandbox. */
-static void drop_name(const struct sandbox *machine, struct err *e)
-{
-	char prefix[PODFLARE_NAME_MAX + 16];
-	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "sandbox %s: ",
-				    machine->name);
-
-	if (strncmp(e->msg, prefix, n) == 0)
-		memmove(e->msg, e->msg + n, strlen(e->msg + n) + 1);
-}
-
 /* Tell all, take everything down but a template that is ready. @console: the
  * callee's. */
 static void finish(struct template_job *job, const struct err *err,
@@ -79,8 +68,10 @@ static void finish(struct template_job *job, const struct err *err,
 	struct err e = ERR_INIT;
 
 	if (err) {
+		/* nobody knows the hidden machine: whoever waits names his
+		 * own sandbox */
 		e = *err;
-		drop_name(job->machine, &e);
+		sandbox_drop_name(job->machine, &e);
 		err = &e;
 	}
 

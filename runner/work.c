@@ -24,6 +24,7 @@ static const unsigned int lane_threads[WORK_LANES] = {
 	[WORK_FORK] = 4,	/* they wait for the disk, not for a CPU */
 	[WORK_LOG] = 1,
 	[WORK_FLAT] = 2,
+	[WORK_EXPORT] = 2,
 };
 
 static void *lane_main(void *arg)

@@ -22,6 +22,7 @@ enum work_lane {
 	WORK_FORK,	/* folders and files of copies */
 	WORK_LOG,	/* one thread: events, in order */
 	WORK_FLAT,	/* copying disk layers */
+	WORK_EXPORT,	/* sending snapshots */
 	WORK_LANES
 };
 
@@ -33,7 +34,7 @@ struct work_job {
 
 TAILQ_HEAD(work_queue, work_job);
 
-#define WORK_THREADS 12
+#define WORK_THREADS 14
 
 struct work {
 	struct loop *loop;

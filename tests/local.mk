@@ -326,7 +326,8 @@ runner_tests = test-chain test-cow-property test-runner test-runner-api test-run
 	test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
 	test-runner-start \
-	test-runner-snapshot test-runner-idle test-runner-reset
+	test-runner-snapshot test-runner-idle test-runner-reset \
+	test-runner-export test-runner-import-bad
 check_PROGRAMS += $(runner_tests)
 TESTS += $(runner_tests)
 check_PROGRAMS += test-chain-files
@@ -405,6 +406,17 @@ test_runner_reset_SOURCES = tests/unit/test-runner-reset.c $(runner_fork)
 test_runner_reset_CPPFLAGS = $(runner_cppflags)
 test_runner_reset_LDADD = $(runner_ldadd)
 EXTRA_test_runner_reset_DEPENDENCIES = $(runner_extra)
+runner_export = tests/unit/runner-export.c tests/unit/runner-export.h
+test_runner_import_bad_SOURCES = tests/unit/test-runner-import-bad.c \
+	$(runner_export) $(runner_fork)
+test_runner_import_bad_CPPFLAGS = $(runner_cppflags)
+test_runner_import_bad_LDADD = $(runner_ldadd)
+EXTRA_test_runner_import_bad_DEPENDENCIES = $(runner_extra)
+test_runner_export_SOURCES = tests/unit/test-runner-export.c \
+	$(runner_export) $(runner_fork)
+test_runner_export_CPPFLAGS = $(runner_cppflags)
+test_runner_export_LDADD = $(runner_ldadd)
+EXTRA_test_runner_export_DEPENDENCIES = $(runner_extra)
 test_runner_idle_SOURCES = tests/unit/test-runner-idle.c $(runner_fork)
 test_runner_idle_CPPFLAGS = $(runner_cppflags)
 test_runner_idle_LDADD = $(runner_ldadd)
