@@ -254,7 +254,7 @@ static struct sandbox *register_standin(const struct reset *rs,
 	in->idle_ms = sb->idle_ms;
 	in->idle_rm = sb->idle_rm;
 	in->top = s->top;
-	memcpy(in->head, s->head, sizeof(in->head));
+	memcpy(in->head, s->id, sizeof(in->head));
 	in->origin.forked = false;
 	snprintf(in->origin.how, sizeof(in->origin.how), "snapshot");
 	snprintf(in->origin.time, sizeof(in->origin.time), "%s", s->created);

@@ -271,6 +271,11 @@ static void a_snapshot_is_what_is_common(void **state)
 	assert_null(host_start());
 	assert_string_equal(origin("b", "a-2", "snapshot_name"), "s");
 	assert_string_equal(origin("b", "a-1", "point"), first);
+	/* back to it: what came behind is on the way no more */
+	assert_string_equal(origin("a", "a-2", "kind"), "fork");
+	call_ok("sandbox.reset", json_pack("{s:s, s:s, s:b}", "sandbox", "a",
+					   "snapshot", "s", "safety", 0));
+	assert_string_equal(origin("a", "a-2", "snapshot_name"), "s");
 	/* without it there is what was before it */
 	call_ok("snapshot.rm", json_pack("{s:s}", "snapshot", "s"));
 	assert_string_equal(origin("b", "a-2", "point"), first);
