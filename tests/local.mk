@@ -267,6 +267,7 @@ vmm_tests = \
 	test-isolate \
 	test-memory \
 	test-serial \
+	test-snapshot-memory \
 	test-tinyguest test-tinytimer \
 	test-vmm test-vmm-fork test-vmm-layers test-vmm-net \
 	test-vmm-snapshot
@@ -291,6 +292,9 @@ test_memory_LDADD = $(vmm_ldadd)
 test_serial_SOURCES = tests/unit/test-serial.c
 test_serial_CPPFLAGS = $(unit_cppflags)
 test_serial_LDADD = $(vmm_ldadd)
+test_snapshot_memory_SOURCES = tests/unit/test-snapshot-memory.c
+test_snapshot_memory_CPPFLAGS = $(unit_cppflags)
+test_snapshot_memory_LDADD = $(vmm_ldadd)
 test_tinyguest_SOURCES = tests/unit/test-tinyguest.c
 test_tinyguest_CPPFLAGS = $(unit_cppflags)
 test_tinyguest_LDADD = $(vmm_ldadd)

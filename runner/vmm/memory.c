@@ -102,10 +102,33 @@ int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
 	return 0;
 }
 
+int memory_lay(struct guest_memory *m, uint64_t page, uint64_t pages, int fd)
+{
+	void *at = m->map + page * 4096;
+
+	if (!m->laid)
+		m->laid = calloc(1, m->ram / 4096 / 8 + 1);
+	if (!m->laid ||
+	    mmap(at, pages * 4096, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd,
+		 (off_t)(page * 4096)) == MAP_FAILED)
+		return -1;
+	madvise(at, pages * 4096, MADV_DONTDUMP);
+	for (uint64_t i = page; i < page + pages; i++)
+		m->laid[i / 8] |= (uint8_t)(1u << i % 8);
+	return 0;
+}
+
+bool memory_is_laid(const struct guest_memory *m, uint64_t page)
+{
+	return m->laid && (m->laid[page / 8] >> page % 8 & 1);
+}
+
 void memory_free(struct guest_memory *m)
 {
 	if (m->map)
 		munmap(m->map, m->ram);
+	free(m->laid);
 	*m = (struct guest_memory){ 0 };
 }
 

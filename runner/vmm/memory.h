@@ -31,6 +31,7 @@ struct guest_memory {
 	bool from_file;		/* memory_init_from(): untouched is not zero */
 	dev_t dev;		/* of that file */
 	ino_t ino;
+	uint8_t *laid;		/* bit per page: mapped by memory_lay(); NULL */
 	unsigned int nr_slots;
 	struct memory_slot slots[MEMORY_SLOTS_MAX];
 };
@@ -43,6 +44,12 @@ int memory_init(struct guest_memory *m, uint64_t ram, struct err *err);
  * @param fd of @ram bytes, not taken over. Return: 0, or -1 with @err. */
 int memory_init_from(struct guest_memory *m, uint64_t ram, int fd,
 		     struct err *err);
+/* Over what memory_init_from() has mapped, before the guest runs: @pages pages
+ * from @page on as the file @fd has them at the same places. As above.
+ * Return: 0, or -1 with errno. */
+int memory_lay(struct guest_memory *m, uint64_t page, uint64_t pages, int fd);
+/* Whether memory_lay() has mapped it. */
+bool memory_is_laid(const struct guest_memory *m, uint64_t page);
 /* Unmap; harmless on a zeroed or already freed one. */
 void memory_free(struct guest_memory *m);
 /*

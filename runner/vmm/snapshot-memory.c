@@ -13,6 +13,10 @@
  * are written together.  Each chunk has a checksum over the pages in it, and one
  * over the template's: reading goes at the disk's speed, and one flipped bit is
  * found.
+ *
+ * Long runs of pages over a template's are mapped from their file, so that machines
+ * of the same files share them, and what is not touched takes no room; short ones
+ * are copied.
  */
 #include "runner/vmm/snapshot-memory.h"
 
@@ -25,6 +29,9 @@
 #define PRESENT (1ULL << 63)	/* Documentation/admin-guide/mm/pagemap.rst */
 #define SWAPPED (1ULL << 62)
 #define FILE_PAGE (1ULL << 61)
+
+#define MAP_RUN 64		/* pages that are worth a mapping */
+#define MAP_RUNS_MAX 16384	/* vm.max_map_count is 65530 */
 
 struct saver {
 	const struct guest_memory *m;
@@ -121,17 +128,20 @@ static bool zero(const uint8_t *p)
 }
 
 /* Return: whether the page may be another one than the template's, or zero. */
-static bool touched(const struct saver *s, uint64_t entry)
+static bool touched(const struct saver *s, uint64_t page, uint64_t entry)
 {
-	if (s->mapped || (!s->m->from_file && s->hole))
+	if (s->mapped ? !memory_is_laid(s->m, page)
+		      : !s->m->from_file && s->hole)
 		return (entry & (PRESENT | SWAPPED)) && !(entry & FILE_PAGE);
 	return true;
 }
 
-/* Return: whether page @i of the chunk at @p has to be written. */
-static bool wanted(const struct saver *s, const uint8_t *p, unsigned int i)
+/* Return: whether page @i of the chunk at @p, whose first page is @first, has to be
+ * written. */
+static bool wanted(const struct saver *s, const uint8_t *p, uint64_t first,
+		   unsigned int i)
 {
-	if (!touched(s, s->entries[i]))
+	if (!touched(s, first + i, s->entries[i]))
 		return false;
 	if (s->hole)
 		return !zero(p + i * PAGE);
@@ -174,7 +184,7 @@ static int save_chunk(struct saver *s, uint64_t first, unsigned int n,
 	if (read_theirs(s, first, n, err) < 0)
 		return -1;
 	for (unsigned int i = 0, from; i < n; i++) {
-		for (from = i; i < n && wanted(s, p, i);)
+		for (from = i; i < n && wanted(s, p, first, i);)
 			i++;
 		if (i > from && save_run(s, p + from * PAGE, first + from,
 					 i - from, &s->sums[first / CHUNK]) < 0)
@@ -252,21 +262,41 @@ static uint64_t run_length(const uint8_t *bitmap, uint64_t page, uint64_t end)
 	return n;
 }
 
-/* @param buf one chunk. Return: 0, or -1 with @err. */
-static int load_chunk(const struct guest_memory *m, int fd, bool lay,
-		      const uint8_t *bitmap, uint64_t first, uint64_t want,
-		      uint8_t *buf, struct err *err)
+struct loader {
+	struct guest_memory *m;
+	int fd;
+	bool lay;
+	const uint8_t *bitmap;
+	unsigned int maps;		/* runs that were mapped */
+	uint8_t buf[CHUNK * PAGE];
+};
+
+/* Put pages that are in l->buf into RAM. Return: 0, or -1 with errno. */
+static int lay_run(struct loader *l, uint64_t page, uint64_t n)
 {
-	uint64_t end = MIN(first + CHUNK, m->ram / PAGE), sum = 0, n;
+	if (n >= MAP_RUN && l->maps < MAP_RUNS_MAX) {
+		l->maps++;
+		return memory_lay(l->m, page, n, l->fd);
+	}
+	memcpy(l->m->map + page * PAGE, l->buf, n * PAGE);
+	return 0;
+}
+
+static int load_chunk(struct loader *l, uint64_t first, uint64_t want,
+		      struct err *err)
+{
+	uint64_t end = MIN(first + CHUNK, l->m->ram / PAGE), sum = 0, n;
 
 	for (uint64_t page = first; page < end; page += MAX(n, 1)) {
-		uint8_t *to = lay ? m->map + page * PAGE : buf;
-
-		n = run_length(bitmap, page, end);
-		if (n > 0 && read_at(fd, to, n * PAGE, page * PAGE) < 0)
+		n = run_length(l->bitmap, page, end);
+		if (n == 0)
+			continue;
+		if (read_at(l->fd, l->buf, n * PAGE, page * PAGE) < 0)
 			return err_sys(err, errno, "memory file");
 		for (uint64_t i = 0; i < n; i++)
-			sum = sum_page(sum, to + i * PAGE);
+			sum = sum_page(sum, l->buf + i * PAGE);
+		if (l->lay && lay_run(l, page, n) < 0)
+			return err_sys(err, errno, "memory");
 	}
 	if (sum != want)
 		return err_set(err, ERR_IO, "memory file: damaged at %llu MiB",
@@ -309,7 +339,7 @@ static const void *find_list(const struct statefile *f, size_t len,
 	return NULL;
 }
 
-int snapshot_memory_load(const struct guest_memory *m, int fd, int template,
+int snapshot_memory_load(struct guest_memory *m, int fd, int template,
 			 const struct statefile *f, struct err *err)
 {
 	size_t chunks = nr_chunks(m->ram), len = chunks * sizeof(uint64_t);
@@ -317,7 +347,7 @@ int snapshot_memory_load(const struct guest_memory *m, int fd, int template,
 					  "memory.bitmap", err);
 	const uint64_t *sums = find_list(f, len, "memory.sums", err);
 	const uint64_t *base = NULL;
-	uint8_t *buf;
+	struct loader *l;
 	uint64_t size;
 	int rc = 0;
 
@@ -331,14 +361,18 @@ int snapshot_memory_load(const struct guest_memory *m, int fd, int template,
 		return err_set(err, ERR_IO, "memory file: %llu bytes, not %llu",
 			       (unsigned long long)size,
 			       (unsigned long long)m->ram);
-	buf = malloc(CHUNK * PAGE);
-	if (!buf)
+	l = malloc(sizeof(*l));
+	if (!l)
 		return err_set(err, ERR_NO_MEMORY, "memory file: out of memory");
+	l->m = m;
+	l->fd = fd;
+	l->lay = template >= 0;
+	l->bitmap = bitmap;
+	l->maps = 0;
 	if (base)
-		rc = check_template(m, template, base, buf, err);
+		rc = check_template(m, template, base, l->buf, err);
 	for (size_t i = 0; i < chunks && rc == 0; i++)
-		rc = load_chunk(m, fd, template >= 0, bitmap, i * CHUNK, sums[i], buf,
-				err);
-	free(buf);
+		rc = load_chunk(l, i * CHUNK, sums[i], err);
+	free(l);
 	return rc;
 }

@@ -24,7 +24,7 @@ int snapshot_memory_save(const struct guest_memory *m, int fd, int pagemap,
 /* Check the file; with a template (else -1) check that, too, and copy the file's
  * pages over RAM, which was mapped from the template; without one RAM is to be
  * mapped from the file. Return: 0, or -1 with @err. */
-int snapshot_memory_load(const struct guest_memory *m, int fd, int template,
+int snapshot_memory_load(struct guest_memory *m, int fd, int template,
 			 const struct statefile *f, struct err *err);
 
 #endif

@@ -88,7 +88,8 @@ static int load(struct guest_memory *m, const struct files *f,
 	assert_int_equal(memory_init_from(m, RAM, template ? template->memory
 							   : f->memory, err),
 			 0);
-	rc = snapshot_memory_load(m, f->memory, template != NULL, &s, err);
+	rc = snapshot_memory_load(m, f->memory,
+				  template ? template->memory : -1, &s, err);
 	statefile_free(&s);
 	return rc;
 }
