@@ -21,6 +21,7 @@ struct opts {
 	uint64_t timeout_ms;
 	struct opt_list env;
 	bool restart;
+	const char *figures;
 };
 
 static const struct opt options[] = {
@@ -36,6 +37,8 @@ static const struct opt options[] = {
 	  "ours", offsetof(struct opts, env) },
 	{ OPT_FLAG, 0, "restart", NULL, "in a new interpreter: the old one is "
 	  "given up", offsetof(struct opts, restart) },
+	{ OPT_STRING, 0, "figures", "DIR", "write pictures and tables that the "
+	  "code shows to this folder", offsetof(struct opts, figures) },
 	OPT_TABLE_END,
 };
 
@@ -47,7 +50,7 @@ static int check_lang(const char *lang, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (!strcmp(known[i], lang))
-			return (int)i;
+			return i == ARRAY_SIZE(known) - 1;
 		suggest_offer(&s, known[i]);
 	}
 	err_set(err, ERR_USAGE, "eval: no language \"%s\"", lang);
@@ -89,6 +92,7 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	CLEANUP_BUF struct buf code = BUF_INIT;
 	CLEANUP_BUF struct buf out = { .max = CAPTURE_MAX };
 	CLEANUP_BUF struct buf errors = { .max = CAPTURE_MAX };
+	CLEANUP_DISPLAYS struct displays displays = DISPLAYS_INIT;
 	struct buf capture[2];
 	struct eval_call call = { .sandbox = ctx->argv[0],
 				  .lang = o->lang ? o->lang : "python",
@@ -105,13 +109,18 @@ static int run(struct cmd_ctx *ctx, struct err *err)
 	capture[1] = errors;
 	if (ctx->globals->json)
 		call.capture = capture;
+	if (o->figures || ctx->globals->json)
+		call.displays = &displays;
 	if (client_open(&c, ctx->globals, err) < 0 || sigs_open(&sigs, err) < 0)
 		return -1;
 	rc = (shell ? eval_shell : eval_run)(&c, &call, &sigs, &end, err);
-	if (rc >= 0 && call.capture)
-		eval_print(capture, &end, rc);
 	out = capture[0];
 	errors = capture[1];
+	if (rc >= 0 && o->figures &&
+	    displays_write(&displays, ctx->globals, o->figures, err) < 0)
+		return -1;
+	if (rc >= 0 && call.capture)
+		eval_print(capture, &displays, &end, rc);
 	return rc;
 }
 

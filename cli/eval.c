@@ -65,6 +65,8 @@ static json_t *make_params(const struct eval_call *call, struct err *err)
 		json_object_set_new(p, "ask", json_true());
 	if (call->restart)
 		json_object_set_new(p, "restart", json_true());
+	if (call->displays)
+		json_object_set_new(p, "displays", json_true());
 	if (call->timeout_ms)
 		json_object_set_new(p, "timeout_ms",
 				    json_integer((json_int_t)call->timeout_ms));
@@ -101,11 +103,13 @@ static void say_missing(const struct globals *g, const struct eval_call *call)
 {
 	struct err err = ERR_INIT;
 
-	err_set(&err, ERR_NOT_FOUND, "sandbox %s: its image has no python3",
-		call->sandbox);
-	err_hint(&err, "`podflare exec %s apt-get install -y python3` where there "
-		 "is a network, or an image with it: podflare-image(5)",
-		 call->sandbox);
+	const char *what = "python3";
+
+	err_set(&err, ERR_NOT_FOUND, "sandbox %s: its image has no %s",
+		call->sandbox, what);
+	err_hint(&err, "`podflare exec %s apt-get install -y %s` where there is a "
+		 "network, or an image with it: podflare-image(5)",
+		 call->sandbox, what);
 	output_error(g, &err);
 }
 
@@ -135,6 +139,7 @@ int eval_run(struct client *c, const struct eval_call *call, struct sigs *sigs,
 	struct session_opts o = { .stdin_open = call->stdin_open || call->ask,
 				  .sigs = sigs,
 				  .first = &first,
+				  .displays = call->displays,
 				  .capture = call->capture };
 	json_t *params = make_params(call, err);
 
@@ -187,40 +192,6 @@ int eval_shell(struct client *c, const struct eval_call *call,
 	return exec_run(c, &exec, sigs, end, err);
 }
 
-/* Bytes of the well-formed UTF-8 character at @s, 0: there is none. */
-static size_t utf8_char(const uint8_t *s, size_t len)
-{
-	size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 :
-		   *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
-
-	if (n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
-	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-/* What is no UTF-8 becomes U+FFFD. */
-static json_t *text(const struct buf *b)
-{
-	CLEANUP_BUF struct buf clean = { .max = 3 * b->max };
-	json_t *v;
-
-	for (size_t i = 0; i < b->len;) {
-		size_t n = utf8_char(b->data + i, b->len - i);
-
-		buf_append(&clean, n ? (const void *)(b->data + i)
-				     : "\xef\xbf\xbd", n ? n : 3);
-		i += n ? n : 1;
-	}
-	v = json_stringn((const char *)clean.data, clean.len);
-	return v ? v : json_string("");
-}
-
 static const char *state_name(const struct session_end *end)
 {
 	if (end->why & AGENT_WHY_LOST)
@@ -229,12 +200,13 @@ static const char *state_name(const struct session_end *end)
 }
 
 /* See eval.h. */
-void eval_print(const struct buf *capture, const struct session_end *end,
-		int code)
+void eval_print(const struct buf *capture, const struct displays *d,
+		const struct session_end *end, int code)
 {
 	CLEANUP_JSON json_t *out = json_pack(
-		"{s:o, s:o, s:i, s:s}", "stdout", text(&capture[0]), "stderr",
-		text(&capture[1]), "exit_code", code, "state", state_name(end));
+		"{s:o, s:o, s:i, s:s, s:o}", "stdout", json_clean(&capture[0]),
+		"stderr", json_clean(&capture[1]), "exit_code", code, "state",
+		state_name(end), "displays", displays_json(d));
 
 	output_json(out);
 }

@@ -4,6 +4,7 @@
 #define PODFLARE_CLI_EVAL_H
 
 #include "cli/client.h"
+#include "cli/display.h"
 #include "cli/session.h"
 
 struct eval_call {
@@ -17,6 +18,7 @@ struct eval_call {
 	bool ask;		/* ... when it is read */
 	bool restart;
 	struct buf *capture;	/* session.h */
+	struct displays *displays;	/* session.h */
 };
 
 /* The code: of @file ("-" or NULL: standard input), 16 MiB at most.
@@ -32,7 +34,7 @@ int eval_run(struct client *c, const struct eval_call *call, struct sigs *sigs,
 int eval_shell(struct client *c, const struct eval_call *call,
 	       struct sigs *sigs, struct session_end *end, struct err *err);
 /* The result of --json. @capture as of session.h */
-void eval_print(const struct buf *capture, const struct session_end *end,
-		int code);
+void eval_print(const struct buf *capture, const struct displays *d,
+		const struct session_end *end, int code);
 
 #endif

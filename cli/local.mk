@@ -60,6 +60,8 @@ libcli_a_SOURCES = \
 	cli/cp-stat.h \
 	cli/create.c \
 	cli/create.h \
+	cli/display.c \
+	cli/display.h \
 	cli/each.c \
 	cli/each.h \
 	cli/ended.c \

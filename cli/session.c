@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/display.h"
 #include "cli/outfd.h"
 #include "cli/output.h"
 #include "cli/session-frame.h"
@@ -163,7 +164,7 @@ static int on_frame(struct session *x, const struct frame *f, struct err *err)
 	case AGENT_STDERR:
 		return on_output(x, f, err);
 	case AGENT_DISPLAY:
-		return 0;
+		return x->o->displays ? displays_put(x->o->displays, f, err) : 0;
 	case AGENT_WINDOW:
 		if (f->len != sizeof(grant))
 			break;

@@ -9,11 +9,14 @@
 #include "cli/client.h"
 #include "cli/sigs.h"
 
+struct displays;
+
 struct session_opts {
 	bool tty;		/* our terminal, if stdin is one, goes raw */
 	bool stdin_open;	/* forward stdin */
 	bool detach;		/* return as soon as it has started */
 	struct buf *first;	/* frames to be sent before all else, or NULL */
+	struct displays *displays;	/* takes DISPLAY; NULL: dropped */
 	struct buf *capture;	/* of stdout and stderr, in place of ours; or
 				 * NULL. More than they take is an error. */
 	struct sigs *sigs;	/* open */

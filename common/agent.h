@@ -230,6 +230,7 @@ enum agent_exec_flags {
 	AGENT_CODE_WARM = 16,	/* CODE: leaves no names behind; what it has loaded
 				 * stays loaded */
 	AGENT_CODE_RESTART = 32,/* CODE: in a new interpreter */
+	AGENT_CODE_DISPLAY = 64,/* CODE: DISPLAY is wanted */
 };
 
 enum agent_change {

@@ -121,13 +121,15 @@ guest_init_made = guest-init/repl-python.c
 noinst_PROGRAMS += guest-init/mkbytes
 guest_init_mkbytes_SOURCES = guest-init/mkbytes.c
 guest_init_mkbytes_CFLAGS = $(AM_CFLAGS)
-guest-init/repl-python.c: guest-init/repl.py guest-init/mkbytes$(EXEEXT)
+guest-init/repl-python.c: guest-init/repl-display.py guest-init/repl.py \
+		guest-init/mkbytes$(EXEEXT)
 	$(AM_V_GEN)guest-init/mkbytes$(EXEEXT) repl_python \
+		$(srcdir)/guest-init/repl-display.py \
 		$(srcdir)/guest-init/repl.py >$@.tmp && mv $@.tmp $@
 CLEANFILES += $(guest_init_made)
 
 EXTRA_DIST += $(guest_init_sources) $(guest_init_boot_sources) \
-	$(guest_init_headers) guest-init/repl.py
+	$(guest_init_headers) guest-init/repl.py guest-init/repl-display.py
 
 GUEST_CFLAGS = -std=gnu11 -Os -fno-strict-aliasing -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -ffunction-sections -fdata-sections

@@ -198,6 +198,13 @@ static bool is_display(const uint8_t *data, size_t len)
 	return rc == 0 && seen == 7;
 }
 
+static void hang_up(struct repl *r)
+{
+	loop_del(&r->agent->loop, &r->control_watch);
+	close(r->control);
+	r->control = -1;
+}
+
 /* Return: false when it makes no sense. */
 static bool on_message(struct repl *r, const uint8_t *data, size_t len)
 {
@@ -235,13 +242,6 @@ static bool on_message(struct repl *r, const uint8_t *data, size_t len)
 	default:
 		return false;
 	}
-}
-
-static void hang_up(struct repl *r)
-{
-	loop_del(&r->agent->loop, &r->control_watch);
-	close(r->control);
-	r->control = -1;
 }
 
 void repl_on_control(struct loop_watch *w, uint32_t events)

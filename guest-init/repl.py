@@ -35,7 +35,7 @@ import traceback
 import _socket
 
 MESSAGE_MAX = 65536
-STDIN, ASK, WARM, COPIED = 2, 8, 16, 256	# of B; agent.h, repl.h
+STDIN, ASK, WARM, DISPLAY, COPIED = 2, 8, 16, 64, 256	# of B; agent.h, repl.h
 RESEED = 62
 SOURCES_MAX = 32 << 20	# bytes of source kept for tracebacks
 COROUTINE = 0x80
@@ -128,6 +128,9 @@ class Driver:
         sys.stderr = sys.__stderr__ = self.open_output(2, sys.stderr)
         self.stdin = None
         self.new_stdin()
+        self.displays = Displays(self.send_display)
+        sys.displayhook = sys.__displayhook__ = self.on_value
+        builtins.display = self.displays.display
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.in_child)
         self.send(b"r")
@@ -135,10 +138,20 @@ class Driver:
     @staticmethod
     def open_output(fd, old):
         raw = io.FileIO(fd, "w", closefd=False)
-        raw.name = old.name
+        raw.name = "<stdout>" if fd == 1 else "<stderr>"
         return io.TextIOWrapper(Bytes(raw), encoding=old.encoding,
                                 errors=old.errors, newline="\n",
                                 write_through=True)
+
+    def renew_outputs(self):
+        """What a call has closed is there for the next."""
+        for fd, name in ((1, "stdout"), (2, "stderr")):
+            if getattr(getattr(sys, name), "closed", False):
+                old = getattr(sys, "__%s__" % name)
+                if old.closed:
+                    old = self.open_output(fd, old)
+                    setattr(sys, "__%s__" % name, old)
+                setattr(sys, name, old)
 
     def in_child(self):
         self.control.close()
@@ -152,6 +165,14 @@ class Driver:
         except OSError:
             if not self.is_child():
                 os._exit(125)
+
+    def send_display(self, values):
+        if not self.is_child():
+            self.send(b"D", self.number.to_bytes(4, "little"), values)
+
+    def on_value(self, value, print_value=sys.displayhook):
+        print_value(value)
+        self.displays.show(value)
 
     def receive(self):
         """The next call; None when init has gone."""
@@ -389,6 +410,7 @@ class Driver:
             self.let_interrupt()
             try:
                 self.execute(call)
+                self.displays.show_figures()
             except SystemExit as e:
                 status = self.exit_code(e)
             except KeyboardInterrupt as e:
@@ -434,6 +456,9 @@ class Driver:
             saved.append((key, self.put_env(key, value), value))
         if call.flags & COPIED or self.reseed_later:
             self.reseed()
+        self.number = call.number
+        self.displays.begin(bool(call.flags & DISPLAY))
+        self.renew_outputs()
         self.open_stdin(call)
         status = self.shielded(call)
         if self.is_child():

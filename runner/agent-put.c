@@ -153,7 +153,8 @@ int agent_put_code(struct buf *out, const json_t *params,
 	flags |= (param_bool(params, "stdin") ? AGENT_EXEC_STDIN : 0) |
 		 (param_bool(params, "ask") ? AGENT_CODE_ASK : 0) |
 		 (param_bool(params, "keep") ? AGENT_EXEC_KEEP : 0) |
-		 (param_bool(params, "restart") ? AGENT_CODE_RESTART : 0);
+		 (param_bool(params, "restart") ? AGENT_CODE_RESTART : 0) |
+		 (param_bool(params, "displays") ? AGENT_CODE_DISPLAY : 0);
 	out->max = FRAME_MAX;
 	if (put_text(out, AGENT_T_LANG,
 		     param_str(params, "lang", "python")) < 0 ||

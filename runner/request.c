@@ -63,7 +63,7 @@ static const struct method methods[] = {
 	{ "exec.list", method_exec_list, "sandbox:s" },
 	{ "code.run", method_code_run,
 	  "sandbox:s lang?s name?s env?o stdin?b ask?b timeout_ms?i keep?b "
-	  "restart?b" },
+	  "restart?b displays?b" },
 	{ "files.put", method_files_put, "sandbox:s path:s user?s" },
 	{ "files.get", method_files_get,
 	  "sandbox:s path:s name?s follow?b image?b" },

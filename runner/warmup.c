@@ -33,7 +33,8 @@ struct warmup {
 	void *arg;
 	struct image img;
 	size_t next;	/* of the image's commands; 0: ours */
-	const char *code;	/* for the interpreter; NULL: a command runs */
+	const char *code;	/* for an interpreter; NULL: a command runs */
+	const char *lang;	/* which one */
 	uint64_t began;
 	struct agent_op *open;
 	struct loop_watch stream;
@@ -169,9 +170,13 @@ static int put_command(struct warmup *w, const char *text, struct buf *payload,
 	json_t *params;
 	int rc;
 
-	if (w->code)
-		return agent_put_code(payload, NULL, &def, AGENT_CODE_WARM,
-				      err);
+	if (w->code) {
+		params = json_pack("{s:s}", "lang", w->lang);
+		rc = agent_put_code(payload, params, &def, AGENT_CODE_WARM,
+				    err);
+		json_decref(params);
+		return rc;
+	}
 	params = json_pack("{s:[s, s, s]}", "cmd", "/bin/sh", "-c",
 				   text);
 	rc = params ? agent_put_exec(payload, params, &def, err) : -1;
@@ -191,7 +196,11 @@ static void run_next(struct warmup *w)
 	w->code = NULL;
 	if (w->next > 0) {
 		item = json_array_get(list, w->next - 1);
-		w->code = json_string_value(json_object_get(item, "python"));
+		w->lang = json_object_iter_key(json_object_iter(
+			(json_t *)item));
+		if (w->lang)
+			w->code = json_string_value(
+				json_object_get(item, w->lang));
 		text = w->code ? w->code : json_string_value(item);
 	}
 	w->next++;

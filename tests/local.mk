@@ -78,6 +78,7 @@ libagent_a_CFLAGS = $(AM_CFLAGS)
 agent_rig = tests/unit/agent-rig.c tests/unit/agent-rig.h tests/unit/unit.h
 agent_libs = libagent.a libcommon.a $(CMOCKA_LIBS)
 agent_tests = test-agent-apply test-agent-changes test-agent-copy \
+	test-agent-display \
 	test-agent-exec test-agent-fetch test-agent-files \
 	test-agent-repl test-agent-repl-bad test-agent-requests \
 	test-agent-session test-agent-tar test-agent-tty
@@ -108,6 +109,10 @@ test_agent_files_SOURCES = tests/unit/test-agent-files.c $(agent_rig) \
 	tests/unit/agent-tar.c tests/unit/agent-tar.h
 test_agent_files_CPPFLAGS = $(unit_cppflags)
 test_agent_files_LDADD = $(agent_libs)
+test_agent_display_SOURCES = tests/unit/test-agent-display.c $(agent_rig) \
+	tests/unit/agent-code.c tests/unit/agent-code.h
+test_agent_display_CPPFLAGS = $(unit_cppflags)
+test_agent_display_LDADD = $(agent_libs)
 test_agent_repl_SOURCES = tests/unit/test-agent-repl.c $(agent_rig) \
 	tests/unit/agent-code.c tests/unit/agent-code.h
 test_agent_repl_CPPFLAGS = $(unit_cppflags)
@@ -250,6 +255,11 @@ test_opts_LDADD = $(cli_test_ldadd)
 test_output_SOURCES = tests/unit/test-output.c
 test_output_CPPFLAGS = $(cli_test_cppflags)
 test_output_LDADD = $(cli_test_ldadd)
+check_PROGRAMS += test-display
+TESTS += test-display
+test_display_SOURCES = tests/unit/test-display.c
+test_display_CPPFLAGS = $(cli_test_cppflags)
+test_display_LDADD = $(cli_test_ldadd)
 test_session_SOURCES = tests/unit/test-session.c
 test_session_CPPFLAGS = $(cli_test_cppflags)
 test_session_LDADD = $(cli_test_ldadd)

@@ -9,7 +9,7 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f eval1 eval1-1 eval1-2
+	podflare rm -f eval1 eval1-1 eval1-2 eval2 going
 }
 
 @test "names, imports, the folder and the environment stay" {
@@ -150,7 +150,7 @@ import time; time.sleep(600)'
 }
 
 @test "await at the top" {
-	run -0 podflare eval eval1 'import asyncio
+	run --separate-stderr -0 podflare eval eval1 'import asyncio
 async def f(): await asyncio.sleep(0.01); return 3
 await f()'
 	[ "$output" = 3 ]
@@ -210,8 +210,49 @@ random.seed(1); len(data)'
 @test "a frozen sandbox goes on where it was" {
 	podflare eval eval1 'frozen = 8'
 	podflare freeze eval1
-	run -0 podflare eval eval1 frozen
+	run --separate-stderr -0 podflare eval eval1 frozen
 	[ "$output" = 8 ]
+}
+
+@test "a template has the interpreter ready" {
+	create eval2
+	run --separate-stderr -0 podflare --json eval eval2 '"json" in __import__("sys").modules, "json" in globals()'
+	[ "$(jq -r .state <<<"$output")" = kept ]
+	[ "$(jq -r .stdout <<<"$output")" = "(True, False)" ]
+}
+
+@test "in a fork code goes on, and its output is kept" {
+	env --default-signal=INT podflare eval eval1 'import time; print("up")
+for i in range(20): time.sleep(0.2)
+print("end", i); i' >out &
+	pid=$!
+	wait_until 30 grep -q up out
+	podflare fork --name going eval1
+	wait $pid
+	[ "$(cat out)" = $'up\nend 19\n19' ]
+	run -0 podflare eval going '"next"'
+	[ "$output" = $'end 19\n19\n'"'next'" ]
+	podflare rm going
+}
+
+@test "pictures and tables: --figures, --json" {
+	podflare eval eval1 'class P:
+    def _repr_png_(self): return b"\x89PNG" * 40000
+    def _repr_html_(self): return "<table>"'
+	run --separate-stderr -0 podflare eval --figures figs eval1 'display(P(), P())'
+	[ "$(cd figs && stat -c '%n %s' -- * | paste -sd,)" = \
+		"figure-001.html 7,figure-001.png 160000,figure-002.html 7,figure-002.png 160000" ]
+	stderr_says figs/figure-002.png
+	run --separate-stderr -0 podflare --json eval eval1 'P()'
+	[ "$(jq -r '.displays[0]["text/html"]' <<<"$output")" = "<table>" ]
+	[ "$(jq -r '.displays[0]["image/png"]' <<<"$output" | base64 -d | wc -c)" -eq 160000 ]
+}
+
+@test "out of memory: said so, and a new interpreter" {
+	run --separate-stderr -137 podflare eval eval1 'x = [bytearray(1 << 20) for i in range(500)]; len(x)'
+	stderr_says "out of memory"
+	run --separate-stderr -0 podflare eval eval1 '1'
+	stderr_says lost
 }
 
 @test "no such sandbox: 125; --restart; wrong usage: 2" {
