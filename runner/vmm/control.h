@@ -222,7 +222,8 @@ struct ctl_status {
 	uint64_t disk_read, disk_written, disk_flushes;	/* bytes, bytes, n */
 	uint64_t last_activity_ns; /* CLOCK_MONOTONIC of the last vsock packet */
 	uint64_t first_exit_ns;	/* CLOCK_MONOTONIC of the first KVM exit since
-				 * this process began to run the guest; 0: none */
+				 * this process began to run the guest, or let it
+				 * go on; 0: none */
 };
 
 struct ctl_reply {

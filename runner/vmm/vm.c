@@ -204,6 +204,7 @@ void vm_resume(struct vm *vm)
 		return;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		cpu_clock_was_stopped(&vm->vcpus[i]);
+	vm->env.first_exit_ns = 0;
 	vm->paused = false;
 	vcpu_release_all(&vm->gate, vm->vcpus, vm->nr_vcpus);
 }

@@ -37,8 +37,11 @@ static const uint8_t idle_code[] = {
 	/* COM1: interrupt when it can send; send 'h' */
 	0xba, 0xf9, 0x03, 0x00, 0x00, 0xb0, 0x02, 0xee,
 	0xba, 0xf8, 0x03, 0x00, 0x00, 0xb0, 0x68, 0xee,
-	0xfb, 0xf4, 0xeb, 0xfd,				/* sti; hlt for ever */
+	0xfb, 0xf4, 0xeb, 0xfd,			/* sti; hlt for ever */
 };
+
+/* In its place: read a port for ever. Such a guest exits as soon as it runs. */
+static const uint8_t busy_end[] = { 0xfb, 0xec, 0xeb, 0xfd };
 
 static const uint8_t irq_code[] = {
 	0x50, 0x52, 0xba, 0xfd, 0x03, 0x00, 0x00, 0xec,	/* read a port */
@@ -67,7 +70,7 @@ static void set_gate(uint8_t *gate, uint32_t handler)
 	memcpy(gate, words, sizeof(words));
 }
 
-int fork_guest_kernel(uint64_t dirty)
+int fork_guest_kernel(uint64_t dirty, bool busy)
 {
 	static struct guest_image k = {
 		.h = {
@@ -95,6 +98,9 @@ int fork_guest_kernel(uint64_t dirty)
 	memcpy(k.text + 2, &from, sizeof(from));
 	memcpy(k.text + 11, &pages, sizeof(pages));
 	memcpy(k.text + CODE_IDLE, idle_code, sizeof(idle_code));
+	if (busy)
+		memcpy(k.text + CODE_IDLE + sizeof(idle_code) - sizeof(busy_end),
+		       busy_end, sizeof(busy_end));
 	memcpy(k.text + CODE_IRQ, irq_code, sizeof(irq_code));
 	memcpy(k.text + IDTR, &limit, sizeof(limit));
 	memcpy(k.text + IDTR + 2, &idt, sizeof(idt));

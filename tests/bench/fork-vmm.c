@@ -151,7 +151,7 @@ void vmm_start(struct vmm *v, const char *dir, const struct vmm_options *o)
 	if (fds[0] < 0)
 		die("/dev/kvm: %s", strerror(errno));
 	spawn(v, dir);
-	fds[n++] = fork_guest_kernel(o->dirty);
+	fds[n++] = fork_guest_kernel(o->dirty, o->busy);
 	fds[n++] = log = empty_file();
 	fds[n++] = empty_file();
 	v->disk = o->disk;

@@ -11,6 +11,7 @@
 struct vmm_options {
 	uint64_t ram, dirty;	/* bytes */
 	uint64_t disk;		/* bytes, 0: none */
+	bool busy;		/* the guest exits all the time */
 	uint64_t used;		/* bytes of it that a sealed layer holds */
 };
 
