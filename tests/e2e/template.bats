@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/template.bats - sandboxes as copies of a booted image
-# seconds: 90
+# seconds: 130
 # timeout: 900
 load helper
 
@@ -13,7 +13,8 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f tm1 tm2 tm3 tm4
+	podflare rm -f tm1 tm2 tm3 tm4 tm5
+	podflare snapshot rm tms >/dev/null 2>&1 || true
 	podflare image rm -f templ
 }
 
@@ -78,8 +79,35 @@ kill_templates() {
 	# for people
 	run -0 podflare show tm2
 	[[ $output =~ origin:\ +zygote ]]
+	[[ $output =~ kept\ booted\ and\ warm ]]
 	[[ $output =~ [0-9]\.[0-9]\ ms\ \ fork ]]
 	[[ $output =~ [0-9]\.[0-9]\ ms\ \ agent ]]
+}
+
+@test "the first create boots and warms up, and says so" {
+	local reply
+
+	# what is asked of the runner directly has to be there
+	podflare image warm --memory 206M templ
+	mkfifo in
+	podflare dial-stdio <in >out &
+	local dial=$!
+	exec 7>in
+	printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"runner.hello","params":{"protocol":1,"version":"0"}}' \
+		'{"jsonrpc":"2.0","id":2,"method":"sandbox.create","params":{"name":"tm3","image":"templ","memory":211812352}}' >&7
+	wait_until 100 jq -e 'select(.id == 2)' out
+	exec 7>&-
+	wait "$dial"
+	jq -e 'select(.id == 2) | .result.origin.how == "zygote"' out
+	for reply in 'booting the kernel' 'warming up' \
+		'copying the booted machine'; do
+		grep -qF "\"$reply\"" out
+	done
+	jq -r 'select(.id == 2) | .result.origin.steps[].name' out >steps
+	for reply in disk vmm kernel agent warmup fork; do
+		grep -qx "$reply" steps
+	done
+	podflare rm tm3
 }
 
 @test "copies differ in name, machine id and randomness" {
@@ -189,6 +217,46 @@ saved() {
 	[ "$(podflare exec tm3 echo ok)" = ok ]
 	# what was made of it lives on
 	[ "$(podflare exec tm2 echo ok)" = ok ]
+}
+
+# on_disk BYTES: the template of that much memory has files.
+on_disk() {
+	podflare --json image show templ | jq -e --argjson m "$1" \
+		'.templates[] | select(.memory == $m) | .on_disk' >/dev/null
+}
+
+@test "a template survives the host, and so do snapshots and what is frozen" {
+	[ -n "$machine" ] || skip "this host is not restarted"
+	podflare rm -f tm1 tm2 tm3
+	podflare snapshot rm tms >/dev/null 2>&1 || true
+	new tm1
+	wait_until 90 on_disk 209715200
+	podflare exec tm1 sh -c 'echo snap >/root/f'
+	podflare snapshot create tm1 tms
+	new tm3
+	podflare exec tm3 sh -c 'echo frozen >/root/f; sleep 100000 &'
+	podflare freeze tm3
+	podflare fork --name tm4 tm1
+	time_limit 400
+	podflare machine stop
+	podflare machine start
+	new tm2
+	[ "$(how tm2)" = 'template file' ]
+	[ "$(podflare exec tm2 hostname)" = tm2 ]
+	# the sandbox of before boots from its disk
+	[ "$(podflare exec tm1 hostname)" = tm1 ]
+	[ "$(podflare exec tm3 cat /root/f)" = frozen ]
+	podflare exec tm3 pgrep sleep
+	podflare create --from tms -n tm5
+	[ "$(podflare exec tm5 cat /root/f)" = snap ]
+	# the instant of a fork does not, which is told
+	run -1 --separate-stderr podflare diff tm4
+	error_says 'not there any more'
+	hint_says 'the host was not restarted'
+	run -1 --separate-stderr podflare merge --files tm1 tm4
+	error_says 'not there any more'
+	podflare rm tm4 tm5
+	podflare snapshot rm tms
 }
 
 @test "image warm makes a template without a sandbox" {
