@@ -9,8 +9,8 @@
 #include "cli/cmds.h"
 #include "cli/eval.h"
 #include "cli/output.h"
-#include "cli/suggest.h"
 #include "common/agent.h"
+#include "common/suggest.h"
 
 #define CAPTURE_MAX (64 * MIB)
 

@@ -104,6 +104,7 @@ static int run_ls(struct cmd_ctx *ctx, struct err *err)
 /* Only a runner has templates. None is started to say that it has none. */
 static void add_templates(struct globals *g, json_t *image)
 {
+	static const char *const keys[] = { "templates", "pool" };
 	struct err ignored = ERR_INIT;
 	CLEANUP_JSON json_t *there = NULL;
 	int fd = host_connect(g, false, &ignored);
@@ -113,9 +114,10 @@ static void add_templates(struct globals *g, json_t *image)
 	close(fd);
 	there = client_once(g, "image.show", json_pack(
 		"{s:s}", "image", json_text(image, "digest")), &ignored);
-	if (json_object_get(there, "templates"))
-		json_object_set(image, "templates",
-				json_object_get(there, "templates"));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(there, keys[i]))
+			json_object_set(image, keys[i],
+					json_object_get(there, keys[i]));
 }
 
 static json_t *show(struct globals *g, const char *name, struct err *err)
@@ -197,6 +199,17 @@ static void show_templates(const json_t *list)
 	}
 }
 
+static void show_pool(const json_t *pool)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u of %u ready",
+		 (unsigned int)json_number(pool, "ready"),
+		 (unsigned int)json_number(pool, "size"));
+	if (json_number(pool, "size"))
+		show_line("pool", text);
+}
+
 static int run_show(struct cmd_ctx *ctx, struct err *err)
 {
 	CLEANUP_JSON json_t *image = show(ctx->globals, ctx->argv[0], err);
@@ -227,6 +240,7 @@ static int run_show(struct cmd_ctx *ctx, struct err *err)
 	show_list("warmup", json_object_get(image, "warmup"));
 	show_list("used by", json_object_get(image, "used_by"));
 	show_templates(json_object_get(image, "templates"));
+	show_pool(json_object_get(image, "pool"));
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "cli/client.h"
 #include "cli/cmds.h"
+#include "cli/origin-show.h"
 #include "cli/output.h"
 #include "cli/size.h"
 #include "cli/text.h"
@@ -54,24 +55,6 @@ static void pairs(const char *key, json_t *obj)
 		snprintf(text, sizeof(text), "%s=%s", name, s ? s : "");
 		line(key, text);
 		key = "";
-	}
-}
-
-static void origin(const json_t *obj)
-{
-	char text[128];
-	json_t *step;
-	size_t i;
-
-	snprintf(text, sizeof(text), "%.32s%s%.64s", json_text(obj, "how"),
-		 json_object_get(obj, "parent_name") ? " of " : "",
-		 json_text(obj, "parent_name"));
-	line("origin:", text);
-	json_array_foreach(json_object_get(obj, "steps"), i, step) {
-		snprintf(text, sizeof(text), "%8.1f ms  %.100s",
-			 json_number_value(json_object_get(step, "ms")),
-			 json_text(step, "name"));
-		line("", text);
 	}
 }
 
@@ -144,7 +127,7 @@ static void show(const json_t *sb)
 	number_line("pid:", sb, "pid");
 	pairs("env:", json_object_get(sb, "env"));
 	pairs("labels:", json_object_get(sb, "labels"));
-	origin(json_object_get(sb, "origin"));
+	origin_show(sb);
 	sessions(json_object_get(sb, "sessions"));
 	if (json_is_object(json_object_get(sb, "guest"))) {
 		printf("inside:\n");

@@ -12,9 +12,10 @@
 #include <string.h>
 
 #include "cli/cmds.h"
-#include "cli/suggest.h"
+#include "cli/config-check.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/suggest.h"
 
 const struct cmd *const cmd_table[] = {
 	&cmd_create,
@@ -182,6 +183,8 @@ static int run_cmd(struct globals *g, const struct cmd *cmd, const char *name,
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
 	}
+	if (!rc)
+		config_check(g);
 	if (!rc)
 		rc = cmd->run(&ctx, err);
 	opts_free(cmd->opts, opts);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/config-check.h"
 #include "cli/doctor.h"
 #include "cli/size.h"
 #include "common/cleanup.h"
@@ -22,6 +23,23 @@
 #define MEMORY_LOW (1 * GIB)
 #define DISK_LOW (4 * GIB)
 #define DISK_NONE (256 * MIB)
+
+/* Of the runner that it is for: one elsewhere has its own. */
+static void check_config(struct doctor *d)
+{
+	CLEANUP_FREE char *path = NULL;
+	struct err err = ERR_INIT;
+	struct doctor_finding *f;
+
+	if (config_look(&path, &err) == 0) {
+		if (access(path, F_OK) == 0)
+			doctor_add(d, DOCTOR_OK, "config", "%s", path);
+		return;
+	}
+	f = doctor_add(d, DOCTOR_WARNING, "config", "%s", err.msg);
+	doctor_hint(f, "%s%snothing in it counts as long as it is broken",
+		    err.hint, err.hint[0] ? "; " : "");
+}
 
 static void check_memory(struct doctor *d)
 {
@@ -180,6 +198,7 @@ static void check_limits(struct doctor *d)
 /* See doctor.h. */
 void doctor_check_host(struct doctor *d)
 {
+	check_config(d);
 	check_memory(d);
 	check_disk(d);
 	check_runtime(d);

@@ -40,11 +40,18 @@ static bool check_machine(struct doctor *d)
 static void check_info(struct doctor *d, const json_t *info)
 {
 	const json_t *kvm = json_object_get(info, "kvm");
+	const json_t *config = json_object_get(info, "config");
 	struct doctor_finding *f;
 
 	doctor_add(d, DOCTOR_OK, "runner", "version %s, pid %d, %d sandboxes",
 		   json_text(info, "version"), (int)json_number(info, "pid"),
 		   (int)json_number(info, "sandboxes"));
+	if (d->kind != HOST_LOCAL && d->kind != HOST_MACHINE &&
+	    *json_text(config, "message")) {
+		f = doctor_add(d, DOCTOR_WARNING, "config", "the runner's: %s",
+			       json_text(config, "message"));
+		doctor_hint(f, "%s", json_text(config, "hint"));
+	}
 	if (json_is_true(json_object_get(kvm, "ok")))
 		return;
 	f = doctor_add(d, DOCTOR_ERROR, "runner", "its KVM: %s",

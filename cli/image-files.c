@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/recipe-yaml.h"
 #include "common/cleanup.h"
+#include "common/yaml.h"
 
 #define DEPTH_MAX 64
 #define CHUNK (64 * KIB)

@@ -4,7 +4,7 @@ bin_PROGRAMS += podflare
 podflare_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) \
 	$(YAML_CFLAGS) $(ARCHIVE_CFLAGS) $(MD_CFLAGS)
 podflare_LDFLAGS = $(HARDEN_LDFLAGS)
-podflare_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
+podflare_LDADD = libcli.a libconfig.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
 	$(YAML_LIBS) $(ARCHIVE_LIBS) $(MD_LIBS)
 podflare_SOURCES = cli/main.c
 
@@ -44,6 +44,8 @@ libcli_a_SOURCES = \
 	cli/cmd.c \
 	cli/cmd.h \
 	cli/cmds.h \
+	cli/config-check.c \
+	cli/config-check.h \
 	cli/console.c \
 	cli/console.h \
 	cli/cp-entry.c \
@@ -107,8 +109,6 @@ libcli_a_SOURCES = \
 	cli/sigs.h \
 	cli/size.c \
 	cli/size.h \
-	cli/suggest.c \
-	cli/suggest.h \
 	cli/term.c \
 	cli/term.h \
 	cli/text.c \
@@ -158,8 +158,6 @@ libcli_a_SOURCES += \
 	cli/image-work-stale.c \
 	cli/image-work.h \
 	cli/recipe-parse.c \
-	cli/recipe-yaml.c \
-	cli/recipe-yaml.h \
 	cli/recipe.c \
 	cli/recipe.h
 
@@ -193,6 +191,8 @@ libcli_a_SOURCES += \
 	cli/merge-three.c \
 	cli/merge-tree.c \
 	cli/merge.h \
+	cli/origin-show.c \
+	cli/origin-show.h \
 	cli/origin.c \
 	cli/origin.h \
 	cli/same.c \

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cli/size.h"
-#include "cli/suggest.h"
+#include "common/suggest.h"
 
 /* Shown as "-n" or "--name" in messages. */
 struct opt_hit {

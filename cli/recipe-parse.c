@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "cli/recipe-yaml.h"
 #include "cli/recipe.h"
-#include "cli/suggest.h"
 #include "common/cleanup.h"
 #include "common/path.h"
+#include "common/suggest.h"
+#include "common/yaml.h"
 
 struct reader {
 	const char *file;

@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/recipe-yaml.h"
 #include "common/cleanup.h"
 #include "common/path.h"
+#include "common/yaml.h"
 
 static void free_list(struct recipe_list *l)
 {

@@ -1,5 +1,5 @@
 # common/local.mk - what every program may use
-noinst_LIBRARIES += libcommon.a libjsonrpc.a
+noinst_LIBRARIES += libcommon.a libconfig.a libjsonrpc.a
 
 libcommon_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 libcommon_a_SOURCES = \
@@ -17,14 +17,19 @@ libcommon_a_SOURCES = \
 	common/loop.c common/loop.h \
 	common/netctl.h \
 	common/netpolicy.c common/netpolicy.h \
-	common/netwire.h \
 	common/path.c common/path.h \
 	common/path-file.c \
 	common/proc.c common/proc.h \
 	common/snapfile.c common/snapfile.h \
+	common/suggest.c common/suggest.h \
 	common/tlv.c common/tlv.h \
 	common/util.c common/util.h
 
 # The line codec needs jansson: the client and the runner only.
 libjsonrpc_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS)
 libjsonrpc_a_SOURCES = common/jsonrpc.c common/jsonrpc.h
+
+# YAML needs libyaml: the same two.
+libconfig_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(YAML_CFLAGS)
+libconfig_a_SOURCES = common/config.c common/config.h \
+	common/yaml.c common/yaml.h

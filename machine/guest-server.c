@@ -39,6 +39,7 @@ static const struct {
 	{ "shell", guest_shell },
 	{ "poweroff", guest_poweroff },
 	{ "clock", guest_clock },
+	{ "config", guest_config },
 };
 
 /* The child of a channel: nothing of the server's stays open. */

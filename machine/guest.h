@@ -35,6 +35,7 @@ int guest_runner(int fd);	/* joined to the runner, which is started */
 int guest_shell(int fd);	/* one command, see guest-shell.c */
 int guest_poweroff(int fd);	/* shut the runner down, then the machine */
 int guest_clock(int fd);	/* set the clock by the host's */
+int guest_config(int fd);	/* take the user's config.yaml */
 
 /* Become the user whose runner this is; its environment. Return: 0, -1. */
 int guest_become_user(struct err *err);

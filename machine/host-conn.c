@@ -25,6 +25,7 @@
 #include "common/log.h"
 #include "common/path.h"
 #include "common/proc.h"
+#include "machine/host-config.h"
 #include "machine/host.h"
 #include "machine/inputs.h"
 #include "machine/relay.h"
@@ -187,6 +188,18 @@ static bool must_wait(struct conn *c)
 	return true;
 }
 
+static void resume(struct host *h);
+
+/* The runner is to find the user's settings. */
+static bool must_wait_for_config(struct conn *c)
+{
+	if (strcmp(c->kind, "runner") != 0 || !config_carry(c->host, resume))
+		return false;
+	loop_timer_set(&c->host->loop, &c->timer, SESSION_MS);
+	loop_mod(&c->host->loop, &c->watch, 0);
+	return true;
+}
+
 /* A client that wants a stream to the runner or a shell. */
 static void join_stream(struct conn *c)
 {
@@ -196,7 +209,7 @@ static void join_stream(struct conn *c)
 		refuse(c, ERR_STATE, "the machine is being stopped", "");
 	else if (care_check_space(c->host, &err) < 0)
 		refuse(c, err.code, err.msg, err.hint);
-	else if (!must_wait(c))
+	else if (!must_wait(c) && !must_wait_for_config(c))
 		join(c, c->kind);
 }
 
@@ -307,25 +320,35 @@ int conn_listen(struct host *h, struct err *err)
 	return 0;
 }
 
-void conn_session(struct host *h, bool up)
+/* Those who wait are looked at again. */
+static void resume(struct host *h)
 {
 	struct conn *c = h->conns;
 
-	h->stop_chan = NULL;
-	while (up && c) {
+	while (c) {
 		struct conn *next = c->next;
 
-		loop_timer_cancel(&h->loop, &c->timer);
-		if (c->kind[0])
+		if (c->kind[0]) {
+			loop_timer_cancel(&h->loop, &c->timer);
 			dispatch(c);
+		}
 		c = next;
 	}
+}
+
+void conn_session(struct host *h, bool up)
+{
+	h->stop_chan = NULL;
+	config_forget(h);
+	if (up)
+		resume(h);
 }
 
 void conn_close_all(struct host *h)
 {
 	while (h->conns)
 		conn_free(h->conns);
+	config_free(h);
 }
 
 /* The far end of the socket pair stays open, unread, until we end. */

@@ -42,6 +42,7 @@ struct host_state {
 struct console;
 struct care;
 struct conn;
+struct carry;
 
 struct host {
 	struct loop loop;
@@ -56,6 +57,7 @@ struct host {
 	struct loop_timer boot_timer, stop_timer;
 	struct console *console;
 	struct care *care;
+	struct carry *carry;	/* host-config.c */
 	struct conn *conns;
 	struct mux_chan *stop_chan;	/* its first word decides on stopping */
 	bool own;		/* we started QEMU, and may end it */

@@ -9,6 +9,7 @@ podflare_machine_LDADD = libmux.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
 podflare_machine_SOURCES = \
 	machine/cpio.c machine/cpio.h \
 	machine/guest.h \
+	machine/guest-config.c \
 	machine/guest-main.c \
 	machine/guest-runner.c \
 	machine/guest-server.c \
@@ -16,6 +17,7 @@ podflare_machine_SOURCES = \
 	machine/guest-shell.c \
 	machine/host.h \
 	machine/host-care.c \
+	machine/host-config.c machine/host-config.h \
 	machine/host-conn.c \
 	machine/host-console.c \
 	machine/host-main.c \

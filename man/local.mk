@@ -2,6 +2,7 @@
 dist_man_MANS += \
 	man/podflare.1 \
 	man/podflare-attach.1 \
+	man/podflare-config.5 \
 	man/podflare-console.1 \
 	man/podflare-cp.1 \
 	man/podflare-create.1 \

@@ -11,7 +11,9 @@
 
 #include "runner/boot.h"
 #include "runner/fork.h"
+#include "runner/handout.h"
 #include "runner/life.h"
+#include "runner/pool.h"
 #include "runner/store.h"
 #include "runner/template.h"
 
@@ -21,6 +23,7 @@ struct creation {
 	void *arg;
 	struct template_wait *wait;
 	struct fork *fork;
+	struct handout *handout;
 	bool abandoned;	/* the last callback only frees it */
 };
 
@@ -33,6 +36,7 @@ static void dissolve(struct creation *c)
 /* @console is taken over. */
 static void end(struct creation *c, const struct err *err, json_t *console)
 {
+	c->sb->runner->busy_ns = now_ns();
 	if (c->abandoned)
 		json_decref(console);
 	else
@@ -184,6 +188,30 @@ static void made(void *arg, struct sandbox *t, const char *how, json_t *steps,
 		end(c, &e, NULL);
 }
 
+/* ---- a member of the pool ---- */
+
+static void handed_out(void *arg, const struct err *err)
+{
+	struct creation *c = arg;
+	struct sandbox *sb = c->sb;
+
+	c->handout = NULL;
+	if (!err) {
+		sandbox_move(sb, SB_EV_READY);
+		store_save(sb, NULL, NULL);	/* the steps, too */
+	} else if (err->code == ERR_UNAVAILABLE) {
+		pool_distrust(sb->runner);
+	}
+	end(c, err, NULL);
+}
+
+static int hand_out(struct creation *c, struct err *err)
+{
+	progress(c, "pool", "taking one that is ready");
+	c->handout = handout_start(c->sb, handed_out, c, err);
+	return c->handout ? 0 : -1;
+}
+
 static int start(struct creation *c, struct sandbox *snapshot,
 		 struct err *err)
 {
@@ -196,6 +224,8 @@ static int start(struct creation *c, struct sandbox *snapshot,
 		return restore(c, snapshot, err);
 	if (c->sb->runner->cold)
 		return boot_cold(c, err);
+	if (pool_take(c->sb))
+		return hand_out(c, err);
 	t = template_find(c->sb);
 	if (t)
 		return copy(c, t, "zygote", NULL, err);
@@ -216,6 +246,7 @@ struct creation *creation_start(struct sandbox *sb, struct sandbox *snapshot,
 	c->sb = sandbox_ref(sb);
 	c->ops = ops;
 	c->arg = arg;
+	sb->runner->busy_ns = now_ns();
 	if (start(c, snapshot, err) == 0)
 		return c;
 	dissolve(c);
@@ -233,6 +264,9 @@ void creation_cancel(struct creation *c)
 		dissolve(c);
 	} else if (c->fork) {
 		fork_cancel(c->fork, &err);
+	} else if (c->handout) {
+		handout_cancel(c->handout);
+		dissolve(c);
 	} else if (c->sb->boot) {
 		boot_cancel(c->sb);
 		dissolve(c);

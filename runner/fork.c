@@ -320,6 +320,8 @@ void fork_start(struct fork *f)
 {
 	struct sandbox *src = f->source;
 
+	if (src->kind == SB_SANDBOX)
+		f->runner->busy_ns = now_ns();
 	f->batch = f->nr_slots;
 	f->batch = MIN(f->batch, src->kind == SB_SANDBOX ? FIRST_BATCH
 							 : VM_FORK_MAX);

@@ -85,6 +85,11 @@ void life_ended(struct sandbox *sb, const struct vm_end *end)
 		set_reason(sb, "the host was restarted", "");
 		break;
 	case VM_END_KILLED:
+		if (sb->runner->ending && sandbox_is_held(sb)) {
+			/* it has no record of its end */
+			set_reason(sb, "the host was shut down", "");
+			break;
+		}
 		set_reason(sb, "the VMM was killed", end->detail);
 		break;
 	case VM_END_FAULT:
@@ -260,6 +265,8 @@ static int restart(struct sandbox *sb, struct err *err)
 		free(rs);
 		return -1;
 	}
+	snprintf(sb->origin.started, sizeof(sb->origin.started), "%s",
+		 plan.how == BOOT_THAW ? "thaw" : "boot");
 	sandbox_ref(sb);
 	sandbox_move(sb, SB_EV_START);
 	return 0;
@@ -270,6 +277,7 @@ void life_use(struct sandbox *sb, struct sandbox_wait *w)
 	struct err err = ERR_INIT;
 
 	sb->active_ns = now_ns();
+	sb->runner->busy_ns = now_ns();
 	switch (sb->state) {
 	case SB_RUNNING:
 		if (sb->freeze)

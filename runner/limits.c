@@ -40,6 +40,19 @@ static uint64_t get_kib(const char *text, const char *key)
 	return s ? strtoull(s + strlen(key), NULL, 10) * KIB : 0;
 }
 
+int limits_memory(struct limits_memory *m)
+{
+	CLEANUP_BUF struct buf info = BUF_INIT;
+	uint64_t group = limits_cgroup_free();
+
+	if (limits_read("/proc/meminfo", &info) < 0)
+		return -1;
+	m->total = group == UINT64_MAX ? get_kib(buf_str(&info), "MemTotal:")
+				       : 0;
+	m->available = MIN(get_kib(buf_str(&info), "\nMemAvailable:"), group);
+	return 0;
+}
+
 static unsigned long long mib(uint64_t bytes)
 {
 	return (bytes + MIB - 1) / MIB;
@@ -82,9 +95,7 @@ static int check_memory(const struct limits_fork *f, struct err *err)
 	free_bytes = get_kib(buf_str(&info), "\nMemAvailable:");
 	group = limits_cgroup_free();
 	free_bytes = MIN(free_bytes, group);
-	/* of a restored one some are pages of its file still */
-	touched = get_kib(buf_str(&status), "\nRssAnon:") +
-		  get_kib(buf_str(&status), "\nRssFile:");
+	touched = get_kib(buf_str(&status), "\nRssAnon:");
 	tables = get_kib(buf_str(&status), "\nVmPTE:");
 	held = FIXED + tables;
 	each = held + touched / SHARE;

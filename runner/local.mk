@@ -29,6 +29,7 @@ librunner_a_SOURCES = \
 	runner/fork-slot.c runner/fork-slot.h \
 	runner/fork.c runner/fork.h \
 	runner/freeze.c runner/freeze.h \
+	runner/handout.c runner/handout.h \
 	runner/idle.c runner/idle.h \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
@@ -48,6 +49,8 @@ librunner_a_SOURCES = \
 	runner/places.c runner/places.h \
 	runner/points.c runner/points.h \
 	runner/recover.c \
+	runner/pool-make.c runner/pool-make.h \
+	runner/pool.c runner/pool.h \
 	runner/removal.c \
 	runner/req-create.c \
 	runner/req-exec.c \
@@ -76,6 +79,7 @@ librunner_a_SOURCES = \
 	runner/saving.c runner/saving.h \
 	runner/sbop.c runner/sbop.h \
 	runner/server.c runner/server.h \
+	runner/settings.c runner/settings.h \
 	runner/snapshot-json.c runner/snapshot.c runner/snapshot.h \
 	runner/state.c runner/state.h \
 	runner/store.c runner/store.h \
@@ -95,5 +99,5 @@ librunner_a_SOURCES = \
 podflared_SOURCES = runner/main.c
 podflared_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(JANSSON_CFLAGS) -pthread
 podflared_LDFLAGS = $(HARDEN_LDFLAGS) -pthread
-podflared_LDADD = librunner.a libjsonrpc.a libcommon.a $(JANSSON_LIBS) \
-	$(MD_LIBS)
+podflared_LDADD = librunner.a libconfig.a libjsonrpc.a libcommon.a \
+	$(JANSSON_LIBS) $(MD_LIBS) $(YAML_LIBS)

@@ -29,6 +29,7 @@
 #include "runner/image-put.h"
 #include "runner/life.h"
 #include "runner/places.h"
+#include "runner/pool.h"
 #include "runner/server.h"
 #include "runner/template-file.h"
 #include "runner/template.h"
@@ -170,13 +171,14 @@ static int start(struct runner *r, struct signals *sig,
 		return -1;
 	places_boot_id(r->boot_id, sizeof(r->boot_id));
 	image_clean(r->places.images_fd);
+	settings_check(&r->settings);
 	life_recover(r);
 	idle_watch(r);
 	fd = daemon_listen(&r->places, own, err);
 	if (fd < 0)
 		return -1;
 	r->server = server_new(r, fd, err);
-	return r->server ? 0 : -1;
+	return r->server ? pool_start(r, err) : -1;
 }
 
 /* Whether something half made is still being undone. */
@@ -217,6 +219,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 	disk_cancel_all(r);
 	export_cancel_all(r);
 	work_free(&r->work);
+	pool_let_go(r);
 	template_file_let_go(r);
 	template_let_go(r);
 	life_let_go(r);

@@ -35,6 +35,9 @@ static void status_done(void *arg, const struct err *err,
 	else if (!st->configured && sb->vm && sandbox_is_held(sb))
 		/* it was to come from files, and was not given them */
 		vmproc_kill(sb->vm, NULL);
+	else if (sb->kind == SB_POOL && sb->state == SB_RUNNING && sb->vm)
+		/* half made */
+		vmproc_kill(sb->vm, NULL);
 	sandbox_unref(sb);
 }
 
@@ -176,7 +179,7 @@ static void recover_one(struct runner *r, enum sandbox_kind kind, int home,
 	}
 	sb->dirfd = steal_fd(&dirfd);
 	chain_tidy(sb->dirfd);
-	if (kind == SB_SANDBOX)
+	if (sb->kind == SB_SANDBOX)
 		order_by_age(&r->sandboxes, sb);
 	else if (kind == SB_SNAPSHOT)
 		order_by_age(&r->snapshots, sb);

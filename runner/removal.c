@@ -82,6 +82,7 @@ static void proceed(struct removal *rm)
 	loop_timer_cancel(&sb->runner->loop, &rm->deadline);
 	snprintf(socket, sizeof(socket), "%s.sock", sb->id);
 	unlinkat(sb->runner->places.vm_fd, socket, 0);
+	store_unmark(sb->runner, sb->id);
 	store_destroy(sb, files_removed, rm);
 }
 
@@ -222,7 +223,9 @@ static void stop_harder(struct loop_timer *t)
 
 	if (!s->quit && ctl &&
 	    vmctl_order(ctl, VM_QUIT, QUIT_MS, NULL, NULL, &err)) {
-		log_warn("sandbox %s: did not power off in time", s->sb->id);
+		if (s->sb->state != SB_HELD)
+			log_warn("sandbox %s: did not power off in time",
+				 s->sb->id);
 		s->quit = true;
 		loop_timer_set(&s->sb->runner->loop, t, QUIT_MS);
 		return;

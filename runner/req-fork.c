@@ -18,6 +18,7 @@
 #include "runner/param.h"
 #include "runner/places.h"
 #include "runner/points.h"
+#include "runner/pool.h"
 #include "runner/request.h"
 #include "runner/sandbox-json.h"
 #include "runner/store.h"
@@ -31,6 +32,8 @@ struct forking {
 	struct sandbox *parent;	/* a reference */
 	struct sandbox_wait thaw;	/* of a frozen parent */
 	bool thawing;
+	struct pool_yield yield;	/* of memory */
+	bool yielding;
 	unsigned int n;
 	struct copies copies;
 	unsigned int writing;	/* events, the parent's meta.json */
@@ -85,6 +88,9 @@ static void cancel(struct request *rq)
 	err_set(&k->err, ERR_CANCELLED, "the client went away");
 	if (k->thawing) {
 		life_use_cancel(k->parent, &k->thaw);
+		give_up(k, &k->err, NULL);
+	} else if (k->yielding) {
+		pool_yield_cancel(&k->yield);
 		give_up(k, &k->err, NULL);
 	} else if (k->fork) {
 		fork_cancel(k->fork, &k->err);
@@ -248,13 +254,36 @@ static int check_parent(struct runner *r, const struct sandbox *sb,
 	return places_check_space(&r->places, SPACE_MIN, err);
 }
 
+static void begin(struct forking *k);
+
+static void yielded(struct pool_yield *y)
+{
+	struct forking *k = container_of(y, struct forking, yield);
+
+	k->yielding = false;
+	begin(k);
+}
+
+/* Whether it is worth to try again, with the memory of the pool's members. */
+static bool take_memory(struct forking *k, const struct err *err)
+{
+	k->yield.cb = yielded;
+	k->yielding = err->code == ERR_NO_MEMORY &&
+		      pool_yield(k->parent->runner, &k->yield);
+	return k->yielding;
+}
+
 /* The parent runs, as far as that could be helped. */
 static void begin(struct forking *k)
 {
 	struct err err = ERR_INIT;
 
-	if (check_parent(k->parent->runner, k->parent, k->n, &err) < 0 ||
-	    copies_make(&k->copies, k->parent, k->rq->params, k->n,
+	if (check_parent(k->parent->runner, k->parent, k->n, &err) < 0) {
+		if (!take_memory(k, &err))
+			give_up(k, &err, NULL);
+		return;
+	}
+	if (copies_make(&k->copies, k->parent, k->rq->params, k->n,
 			&err) < 0) {
 		give_up(k, &err, NULL);
 		return;

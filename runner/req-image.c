@@ -10,6 +10,7 @@
 #include "runner/image.h"
 #include "runner/methods.h"
 #include "runner/param.h"
+#include "runner/pool.h"
 #include "runner/sandbox.h"
 #include "runner/template-json.h"
 #include "runner/template.h"
@@ -83,6 +84,10 @@ void method_image_show(struct request *rq)
 		request_fail(rq, &err, NULL);
 	} else {
 		o = to_json(rq->runner, &img);
+		json_object_set_new(o, "pool", json_pack(
+			"{s:i, s:i}", "size",
+			(int)pool_wanted(rq->runner, img.digest), "ready",
+			(int)pool_ready(rq->runner, img.digest)));
 		json_object_set_new(o, "templates",
 				    template_list(rq->runner, img.digest));
 		request_done(rq, o);
@@ -154,6 +159,7 @@ static int drop(struct runner *r, const char *ref, bool force,
 		return -1;
 	image_drop_names(r, img->digest, NULL);
 	template_drop_image(r, img->digest);
+	pool_drop_image(r, img->digest);
 	return image_retire(r->places.images_fd, img->digest, gone, err) < 0
 		? -1 : 1;
 }

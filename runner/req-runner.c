@@ -12,6 +12,7 @@
 #include "runner/life.h"
 #include "runner/methods.h"
 #include "runner/param.h"
+#include "runner/pool.h"
 #include "runner/store.h"
 
 void method_runner_hello(struct request *rq)
@@ -30,6 +31,8 @@ void method_runner_hello(struct request *rq)
 		request_fail(rq, &err, NULL);
 		return;
 	}
+	if (settings_check(&rq->runner->settings))
+		pool_adjust(rq->runner);
 	if (rq->peer)
 		rq->peer->hello = true;
 	request_done(rq, json_pack("{s:i, s:s, s:i}", "protocol",
@@ -49,11 +52,13 @@ void method_runner_info(struct request *rq)
 	TAILQ_FOREACH(sb, &r->sandboxes, link)
 		n += sb->state != SB_REMOVING;
 	request_done(rq, json_pack(
-		"{s:s, s:i, s:I, s:i, s:s, s:{s:b, s:s, s:s}}",
+		"{s:s, s:i, s:I, s:i, s:s, s:{s:b, s:s, s:s}, s:{s:b, s:s, s:s}}",
 		"version", PACKAGE_VERSION, "pid", (int)getpid(), "uptime_ms",
 		(json_int_t)((now_ns() - r->started_ns) / 1000000),
 		"sandboxes", n, "data_dir", r->places.data, "kvm", "ok",
-		fd >= 0, "message", err.msg, "hint", err.hint));
+		fd >= 0, "message", err.msg, "hint", err.hint, "config", "ok",
+		!r->settings.err.code, "message", r->settings.err.msg, "hint",
+		r->settings.err.hint));
 }
 
 void method_runner_stop(struct request *rq)

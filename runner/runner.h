@@ -8,6 +8,7 @@
 
 #include "common/loop.h"
 #include "runner/maker.h"
+#include "runner/settings.h"
 #include "runner/work.h"
 
 #define RUNNER_CLIENTS_MAX 512
@@ -22,6 +23,7 @@ struct boot;
 struct template_job;
 struct template_save;
 struct export;
+struct pool;
 TAILQ_HEAD(boot_queue, boot);
 LIST_HEAD(template_jobs, template_job);
 LIST_HEAD(template_saves, template_save);
@@ -49,12 +51,15 @@ struct runner {
 	struct places places;
 	struct server *server;
 	struct sandbox_list sandboxes;
-	struct sandbox_list hidden;	/* points, views, templates */
+	struct sandbox_list hidden;	/* points, views, templates, the pool */
 	struct sandbox_list snapshots;
 	struct template_jobs template_jobs;	/* those being made */
 	struct template_saves template_saves;	/* and put into files */
 	struct exports exports;	/* of snapshots, going on */
 	struct maker maker;
+	struct settings settings;
+	struct pool *pool;	/* of sandboxes that are ready */
+	uint64_t busy_ns;	/* when somebody last wanted something done */
 	bool cold;	/* boot each sandbox, keep no templates */
 	unsigned int nr_sandboxes, nr_views, nr_snapshots;
 	unsigned int nr_forks;	/* going on */

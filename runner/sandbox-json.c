@@ -22,6 +22,9 @@ json_t *sandbox_origin_json(const struct sandbox *sb)
 			      from->how[0] ? from->how : "cold boot", "steps",
 			      sb->steps);
 
+	if (from->started[0])
+		json_object_set_new(o, "started",
+				    json_string(from->started));
 	if (from->forked)
 		json_object_set_new(o, "point", json_string(from->point));
 	if (from->parent[0])

@@ -31,6 +31,8 @@ struct sandbox_origin {
 	bool forked;	/* else it was made from its image, or a snapshot */
 	char how[16];	/* then: "zygote", "snapshot"; "": booted for it alone;
 			 * of a snapshot: "snapshot", "safety", "import" */
+	/* what the steps tell of: "thaw", "boot"; "": of its making */
+	char started[8];
 	char point[SANDBOX_ID_LEN + 1];	/* of the fork, "" when it is lost */
 	char parent[SANDBOX_ID_LEN + 1];	/* or the snapshot */
 	char parent_name[PODFLARE_NAME_MAX + 1];

@@ -17,6 +17,7 @@ int sandbox_home(const struct sandbox *sb)
 
 	switch (sb->kind) {
 	case SB_SANDBOX:
+	case SB_POOL:	/* it will be one */
 		return p->sandboxes_fd;
 	case SB_POINT:
 	case SB_VIEW:
@@ -79,7 +80,8 @@ static unsigned int *counter(struct runner *r, enum sandbox_kind kind)
 	case SB_POINT:
 		break;	/* there are no more of them than of sandboxes */
 	case SB_TEMPLATE:
-		break;	/* template.c has a bound */
+	case SB_POOL:
+		break;	/* template.c and config.yaml have bounds */
 	}
 	return NULL;
 }

@@ -12,6 +12,7 @@ enum sandbox_kind {
 	SB_POINT,	/* a sandbox at the instant of a fork, kept in memory */
 	SB_VIEW,	/* a throwaway copy of a point */
 	SB_TEMPLATE,	/* an image, booted and warm, kept in memory */
+	SB_POOL,	/* ready to become somebody's sandbox (pool.h) */
 	SB_SNAPSHOT,	/* a machine in files, to be copied (snapshot.h) */
 };
 

@@ -19,11 +19,11 @@
 #include "runner/sandbox-json.h"
 #include "runner/saved.h"
 
-#define DESTROY_TRIES 10
 #define META "meta.json"
 #define META_MAX (1024 * 1024)
 #define FORMAT 1
 #define GONE_PREFIX ".rm-"
+#define POOL "pool"	/* the state of one that is nobody's yet */
 
 struct store_job {
 	struct work_job job;
@@ -55,7 +55,8 @@ char *store_text(const struct sandbox *sb)
 		"s:I, s:O, s:O, s:o, s:s, s:i, s:I, s:b, s:b}",
 		"format", FORMAT, "id", sb->id, "name", sb->name, "image",
 		sb->image, "digest", sb->digest, "created", sb->created,
-		"state", sandbox_state_name(sb->state), "reason", sb->reason,
+		"state", sb->kind == SB_POOL ? POOL :
+		sandbox_state_name(sb->state), "reason", sb->reason,
 		"kernel", sb->kernel, "disk_base", sb->disk_base, "cpus",
 		(int)sb->cpus, "memory", (json_int_t)sb->memory, "disk",
 		(json_int_t)sb->disk, "env", sb->env, "labels", sb->labels,
@@ -241,13 +242,7 @@ static void destroy_run(struct work_job *j)
 	char gone[SANDBOX_ID_LEN + 8];
 
 	store_retired_name(s->sb->id, gone, sizeof(gone));
-	/* a fork that is being prepared may just have made a file there */
-	for (int i = 0; i < DESTROY_TRIES; i++) {
-		s->err = (struct err)ERR_INIT;
-		if (path_remove_tree(sandbox_home(s->sb), gone, &s->err) == 0 ||
-		    s->err.sys != ENOTEMPTY)
-			break;
-	}
+	path_remove_tree(sandbox_home(s->sb), gone, &s->err);
 }
 
 static void submit(struct sandbox *sb, enum work_lane lane,
@@ -313,6 +308,8 @@ static void fill_origin(struct sandbox *sb, const json_t *o)
 	}
 	if (get_text(o, "head", sb->head, sizeof(sb->head)) < 0)
 		sb->head[0] = '\0';
+	if (get_text(from, "started", to->started, sizeof(to->started)) < 0)
+		to->started[0] = '\0';
 	if (get_text(from, "parent", to->parent, sizeof(to->parent)) < 0 ||
 	    get_text(from, "parent_name", to->parent_name,
 		     sizeof(to->parent_name)) < 0 ||
@@ -353,7 +350,8 @@ static int fill(struct sandbox *sb, const json_t *o)
 		     sizeof(sb->disk_base)) < 0 ||
 	    get_text(o, "state", state, sizeof(state)) < 0)
 		return -1;
-	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
+	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0 ||
+	    sb->kind == SB_POOL)
 		sb->state = SB_RUNNING;
 	else if (strcmp(state, "held") == 0 && sandbox_is_held(sb))
 		sb->state = SB_HELD;
@@ -378,6 +376,13 @@ void store_read_id(int dirfd, char *id, size_t size)
 	json_decref(o);
 }
 
+static bool is_pool(const json_t *o)
+{
+	const char *s = json_string_value(json_object_get(o, "state"));
+
+	return s && strcmp(s, POOL) == 0;
+}
+
 struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 			   const char *id, int dirfd, struct err *err)
 {
@@ -395,6 +400,8 @@ struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 	    (kind == SB_SNAPSHOT ? sandbox_snapshot_by_name(r, name)
 				 : sandbox_by_name(r, name)))
 		snprintf(name, sizeof(name), "%s", id);
+	if (kind == SB_SANDBOX && is_pool(o))
+		kind = SB_POOL;
 	sb = sandbox_new(r, kind, id, name, SB_FAILED, err);
 	if (sb)
 		sb->logged = kind == SB_SANDBOX;

@@ -27,8 +27,8 @@ void store_forget(struct sandbox *sb);
 void store_retire(struct sandbox *sb, store_cb cb, void *arg);
 /* Remove what is retired; its process has ended. */
 void store_destroy(struct sandbox *sb, store_cb cb, void *arg);
-/* Read meta.json of the folder @dirfd (not taken over) into a new sandbox in
- * state STOPPED, FAILED, or, when the file says so, RUNNING, HELD or FROZEN.
+/* Read meta.json of the folder @dirfd (not taken over) into a new sandbox (of
+ * kind SB_POOL, when it is one) in state STOPPED, FAILED, or, when the file says so, RUNNING, HELD or FROZEN.
  * Return: NULL with @err; ERR_NOT_FOUND: there is none, it is half made. */
 struct sandbox *store_load(struct runner *r, enum sandbox_kind kind,
 			   const char *id, int dirfd, struct err *err);

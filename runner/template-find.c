@@ -12,6 +12,12 @@ bool template_alike(const struct sandbox *a, const struct sandbox *b)
 	       a->memory == b->memory && a->disk == b->disk;
 }
 
+void template_stamp(struct sandbox *sb)
+{
+	json_object_set_new(sb->labels, TEMPLATE_MAKER,
+			    json_string(maker_text(&sb->runner->maker)));
+}
+
 bool template_is_current(const struct sandbox *t)
 {
 	const char *was = json_string_value(json_object_get(t->labels,

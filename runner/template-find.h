@@ -9,6 +9,8 @@
 
 /* Whether a template of the one fits the other: same image, same sizes. */
 bool template_alike(const struct sandbox *a, const struct sandbox *b);
+/* Mark @sb as made by the programs that are there now. */
+void template_stamp(struct sandbox *sb);
 /* Whether it was made by the programs that are there now. */
 bool template_is_current(const struct sandbox *t);
 /* Return: one for @sb in @state, SB_HELD or SB_FROZEN; NULL: there is none. */

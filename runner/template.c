@@ -134,8 +134,7 @@ static struct sandbox *hidden_like(const struct sandbox *like,
 	sb->env = json_object();
 	sb->labels = json_object();
 	if (kind == SB_TEMPLATE)
-		json_object_set_new(sb->labels, TEMPLATE_MAKER, json_string(
-			maker_text(&sb->runner->maker)));
+		template_stamp(sb);
 	return sb;
 }
 

@@ -326,18 +326,6 @@ struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 	return NULL;
 }
 
-void vmproc_kill_listener(struct runner *r, const char *id, int dirfd)
-{
-	struct err err = ERR_INIT;
-	struct vmproc *vm = vmproc_new(r, id, dirfd, NULL, NULL, &err);
-
-	if (!vm)
-		return;
-	if (connect_listener(vm, 0, &err) == 0 && vm->exit.fd >= 0)
-		proc_signal(vm->exit.fd, SIGKILL);
-	release(vm);
-}
-
 /* A copy that was being made when the runner was killed is known by its socket
  * alone. Return: 0, or -1. */
 static int find_listener(struct vmproc *vm)
@@ -419,6 +407,11 @@ int vmproc_forget(int dirfd, struct err *err)
 void vmproc_renamed(struct vmproc *vm, const char *id)
 {
 	snprintf(vm->socket, sizeof(vm->socket), "%s.sock", id);
+}
+
+void vmproc_given(struct vmproc *vm, void *arg)
+{
+	vm->arg = arg;
 }
 
 struct vmctl *vmproc_ctl(struct vmproc *vm)

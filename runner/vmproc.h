@@ -37,9 +37,6 @@ struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
 struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 			   pid_t pid, const struct vmproc_ops *ops, void *arg,
 			   struct err *err);
-/* Kill whoever listens on the control socket of @id: a copy whose maker died
- * before it could tell of it. Harmless when there is none. */
-void vmproc_kill_listener(struct runner *r, const char *id, int dirfd);
 /* Take up the VMM that the folder's vmm.pid names, or else that listens on its
  * control socket. Return: NULL with @end: the process has ended. A process that
  * cannot be reached is ended. */
@@ -54,6 +51,8 @@ int vmproc_record(int dirfd, const char *identity, struct err *err);
 int vmproc_forget(int dirfd, struct err *err);
 /* Its control socket was given the name of another sandbox. */
 void vmproc_renamed(struct vmproc *vm, const char *id);
+/* The callbacks' argument is @arg from now on. */
+void vmproc_given(struct vmproc *vm, void *arg);
 struct vmctl *vmproc_ctl(struct vmproc *vm);
 /* If the process has ended: gone() is called now. */
 void vmproc_check(struct vmproc *vm);

@@ -32,6 +32,7 @@ struct warmup {
 	void (*done)(void *arg);
 	void *arg;
 	struct image img;
+	bool touch;	/* ours alone */
 	size_t next;	/* of the image's commands; 0: ours */
 	const char *code;	/* for an interpreter; NULL: a command runs */
 	const char *lang;	/* which one */
@@ -194,7 +195,9 @@ static void run_next(struct warmup *w)
 	const json_t *item;
 
 	w->code = NULL;
-	if (w->next > 0) {
+	if (w->next > 0 && w->touch) {
+		text = NULL;
+	} else if (w->next > 0) {
 		item = json_array_get(list, w->next - 1);
 		w->lang = json_object_iter_key(json_object_iter(
 			(json_t *)item));
@@ -224,8 +227,8 @@ static void begin(struct loop_timer *t)
 	run_next(container_of(t, struct warmup, begin));
 }
 
-struct warmup *warmup_start(struct sandbox *sb, void (*done)(void *arg),
-			    void *arg)
+static struct warmup *start(struct sandbox *sb, bool touch,
+			    void (*done)(void *arg), void *arg)
 {
 	struct warmup *w = calloc(1, sizeof(*w));
 	struct err err = ERR_INIT;
@@ -233,6 +236,7 @@ struct warmup *warmup_start(struct sandbox *sb, void (*done)(void *arg),
 	if (!w)
 		return NULL;
 	w->sb = sandbox_ref(sb);
+	w->touch = touch;
 	w->done = done;
 	w->arg = arg;
 	w->stream = (struct loop_watch){ .fd = -1, .cb = on_stream };
@@ -244,6 +248,18 @@ struct warmup *warmup_start(struct sandbox *sb, void (*done)(void *arg),
 	loop_timer_set(&sb->runner->loop, &w->deadline, WARMUP_MS);
 	loop_timer_set(&sb->runner->loop, &w->begin, 0);
 	return w;
+}
+
+struct warmup *warmup_start(struct sandbox *sb, void (*done)(void *arg),
+			    void *arg)
+{
+	return start(sb, false, done, arg);
+}
+
+struct warmup *warmup_touch(struct sandbox *sb, void (*done)(void *arg),
+			    void *arg)
+{
+	return start(sb, true, done, arg);
 }
 
 void warmup_cancel(struct warmup *w)

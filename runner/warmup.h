@@ -12,6 +12,9 @@ struct warmup;
  * freed. @sb runs. Return: NULL when there is nothing to run. */
 struct warmup *warmup_start(struct sandbox *sb, void (*done)(void *arg),
 			    void *arg);
+/* Run just what is run first in every guest. */
+struct warmup *warmup_touch(struct sandbox *sb, void (*done)(void *arg),
+			    void *arg);
 /* Forget it: done() is not called. */
 void warmup_cancel(struct warmup *w);
 

@@ -13,14 +13,16 @@ libraries='jansson|yaml|archive|archive_entry|seccomp|cmocka|sha2|md5|slirp/.*|l
 # 1. Folders: own headers (an extended regular expression), then libraries.
 # The longest matching folder counts; tests/ may include everything.
 folders='
-common          common/(?!jsonrpc)              -
+common          common/(?!jsonrpc|config|yaml)  -
 common/jsonrpc  common/                         jansson
+common/config   common/(?!jsonrpc)              -
+common/yaml     common/(?!jsonrpc)              -
 cli             (common|cli)/                   jansson|sha2
 runner          (common|runner(?!/vmm|/net))/   jansson|sha2
-runner/vmm      (common/(?!jsonrpc)|runner/vmm)/?  -
-runner/net      (common/(?!jsonrpc)|runner/net)/?  slirp/.*|libslirp
-machine         (common|machine)/               jansson|sha2
-guest-init      (common/(?!jsonrpc)|guest-init)/?  -
+runner/vmm      (common/(?!jsonrpc|config|yaml)|runner/vmm)/?  -
+runner/net      (common/(?!jsonrpc|config|yaml)|runner/net)/?  slirp/.*|libslirp
+machine         (common/(?!config|yaml)|machine/)             jansson|sha2
+guest-init      (common/(?!jsonrpc|config|yaml)|guest-init)/?  -
 '
 
 # 2. Dangerous headers: header, then the only files that may have it.
@@ -29,7 +31,7 @@ linux/kvm\.h                 runner/vmm/(vm|vcpu|memory|irq|kvm|snapshot|state|c
 linux/virtio_ring\.h         runner/vmm/(virtq|virtio-mmio|virtio-regs|virtio-state)\.[ch]
 runner/vmm/control\.h        runner/vmm/[a-z0-9-]+\.[ch]|runner/vmctl-call\.h
 seccomp\.h                   runner/(vmm|net)/(isolate|seccomp)\.c
-yaml\.h                      cli/(recipe|config|spec)[a-z-]*\.[ch]
+yaml\.h                      common/yaml\.c
 git2\.h                      cli/textdiff-main\.c
 archive(_entry)?\.h          cli/(cmd-cp|cp|extract|tar|archive|image|import|cmd-image|oci)[a-z-]*\.[ch]|runner/unpack\.c
 '

@@ -4,7 +4,7 @@
 #
 # The less a program that distrusts its peer is linked with, the less can go
 # wrong in it: podflare-vmm has libc and libseccomp alone, the guest's init is
-# static and under 1 MiB, and no daemon parses YAML.
+# static and under 1 MiB, and YAML is parsed by the two that read config.yaml.
 # shellcheck source=tests/check-lib.bash
 . "$(dirname "$0")/check-lib.bash"
 
@@ -47,7 +47,7 @@ check() {
 
 	linked podflare-vmm "$libc|libseccomp"
 	linked podflare-net "$libc|libslirp|libglib-2|libseccomp"
-	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp"
+	linked podflared "$libc|libjansson|libarchive|libmd|libseccomp|libyaml-0"
 	linked podflare-machine "$libc|libjansson|libmd"
 	linked podflare-textdiff "$libc|libgit2"
 	linked podflare "$libc|libjansson|libarchive|libmd|libyaml-0"

@@ -25,7 +25,7 @@ list-unit-tests:
 EXTRA_PROGRAMS = podflare-bench
 podflare_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 podflare_bench_LDFLAGS = -static
-podflare_bench_LDADD = libcli.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
+podflare_bench_LDADD = libcli.a libconfig.a libjsonrpc.a libcommon.a $(JANSSON_LIBS)
 podflare_bench_SOURCES = tests/bench/podflare-bench.c \
 	tests/bench/copies.c tests/bench/copies.h tests/bench/kept.c \
 	tests/bench/create.c tests/bench/create.h \
@@ -57,8 +57,8 @@ if HAVE_CMOCKA
 unit_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
 # common/
-check_PROGRAMS += test-common test-frame test-rpc
-TESTS += test-common test-frame test-rpc
+check_PROGRAMS += test-common test-config test-frame test-rpc
+TESTS += test-common test-config test-frame test-rpc
 test_common_SOURCES = tests/unit/test-common.c tests/unit/unit.h
 test_common_CPPFLAGS = $(unit_cppflags)
 test_common_LDADD = libcommon.a $(CMOCKA_LIBS)
@@ -68,6 +68,9 @@ test_frame_LDADD = libcommon.a $(CMOCKA_LIBS)
 test_rpc_SOURCES = tests/unit/test-rpc.c
 test_rpc_CPPFLAGS = $(unit_cppflags) $(JANSSON_CFLAGS)
 test_rpc_LDADD = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(CMOCKA_LIBS)
+test_config_SOURCES = tests/unit/test-config.c
+test_config_CPPFLAGS = $(unit_cppflags)
+test_config_LDADD = libconfig.a libcommon.a $(YAML_LIBS) $(CMOCKA_LIBS)
 
 # guest-init/: the agent as an ordinary process, with the host's C library
 check_LIBRARIES += libagent.a
@@ -234,7 +237,7 @@ cli_tests = test-client test-cp-path test-extract test-log-graph test-opts \
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 cli_test_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(ARCHIVE_CFLAGS)
-cli_test_ldadd = libcli.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
+cli_test_ldadd = libcli.a libconfig.a libjsonrpc.a libcommon.a $(CMOCKA_LIBS) \
 	$(JANSSON_LIBS) $(YAML_LIBS) $(ARCHIVE_LIBS) $(MD_LIBS)
 test_client_SOURCES = tests/unit/test-client.c
 test_client_CPPFLAGS = $(cli_test_cppflags)
@@ -339,7 +342,7 @@ runner_tests = test-chain test-cow-property test-runner test-runner-api test-run
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
 	test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
-	test-runner-start \
+	test-runner-pool test-runner-start \
 	test-runner-snapshot test-runner-idle test-runner-reset \
 	test-runner-export test-runner-import-bad
 check_PROGRAMS += $(runner_tests)
@@ -404,6 +407,10 @@ test_runner_template_SOURCES = tests/unit/test-runner-template.c $(runner_fork)
 test_runner_template_CPPFLAGS = $(runner_cppflags)
 test_runner_template_LDADD = $(runner_ldadd)
 EXTRA_test_runner_template_DEPENDENCIES = $(runner_extra)
+test_runner_pool_SOURCES = tests/unit/test-runner-pool.c $(runner_fork)
+test_runner_pool_CPPFLAGS = $(runner_cppflags)
+test_runner_pool_LDADD = $(runner_ldadd)
+EXTRA_test_runner_pool_DEPENDENCIES = $(runner_extra)
 test_runner_fork_bad_SOURCES = tests/unit/test-runner-fork-bad.c $(runner_fork)
 test_runner_fork_bad_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_bad_LDADD = $(runner_ldadd)
@@ -505,15 +512,11 @@ endif
 
 # runner/net/: the filter in plain memory; the process in a network of its own
 if HAVE_CMOCKA
-net_tests = test-net-dns test-net-filter test-net-frames test-net-process \
-	test-netpolicy
+net_tests = test-net-filter test-net-frames test-net-process test-netpolicy
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
 net_frame = tests/unit/net-frame.c tests/unit/net-frame.h
 net_ldadd = libnetfilter.a libcommon.a $(CMOCKA_LIBS)
-test_net_dns_SOURCES = tests/unit/test-net-dns.c
-test_net_dns_CPPFLAGS = $(unit_cppflags)
-test_net_dns_LDADD = $(net_ldadd)
 test_net_filter_SOURCES = tests/unit/test-net-filter.c $(net_frame)
 test_net_filter_CPPFLAGS = $(unit_cppflags)
 test_net_filter_LDADD = $(net_ldadd)

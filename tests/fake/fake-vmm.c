@@ -17,6 +17,9 @@
  *	150 MiB	and more: see fake-fork.c
  *	180 MiB	and more: see fake-save.c
  *	200 MiB	and more: see fake-layers.c
+ *
+ * PODFLARE_FAKE_RESUME says what it does when it was paused and is to go on: "die";
+ * "deaf": its agent cannot be reached; "hang": or never answers.
  */
 #include <errno.h>
 #include <poll.h>
@@ -36,6 +39,7 @@
 struct fake_vmm vmm = { .conn = -1, .exit_fd = -1, .console_fd = -1,
 			.state = CTL_STATE_NEW };
 static atomic_bool powered_off;
+static const char *resumed = "";	/* PODFLARE_FAKE_RESUME, once it was */
 static volatile sig_atomic_t terminated;
 
 bool fake_is_mode(uint64_t mib)
@@ -147,6 +151,10 @@ static void give_stream(uint64_t seq, void (*serve)(int fd))
 	close(sv[1]);
 }
 
+static void serve_nothing(int fd)
+{
+}
+
 static void serve_console(int fd)
 {
 	static const char text[] = "fake console\r\n";
@@ -178,6 +186,10 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		}
 		if (fake_is_mode(190) && vmm.state == CTL_STATE_HELD)
 			_exit(7);
+		if (m->h.type == CTL_RESUME && getenv("PODFLARE_FAKE_RESUME"))
+			resumed = getenv("PODFLARE_FAKE_RESUME");
+		if (strcmp(resumed, "die") == 0)
+			_exit(8);
 		if (fake_is_mode(146)) {
 			memset(bad, 0xff, sizeof(bad) - 1);
 			bad[sizeof(bad) - 1] = '\0';
@@ -188,8 +200,13 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 		fake_reply(m->h.seq, 0, "", -1);
 		return;
 	case CTL_CONNECT:
+		if (strcmp(resumed, "hang") == 0) {
+			give_stream(m->h.seq, serve_nothing);
+			return;
+		}
 		if (m->connect.port == 1024 && vmm.state == CTL_STATE_RUNNING &&
-		    !(fake_is_mode(192) && vmm.restored))
+		    !(fake_is_mode(192) && vmm.restored) &&
+		    strcmp(resumed, "deaf") != 0)
 			give_stream(m->h.seq, fake_agent);
 		else
 			fake_reply(m->h.seq, ETIMEDOUT, "fake: no answer", -1);

@@ -73,7 +73,8 @@ static void set_up_folders(void)
 {
 	static const char *const subs[] = { "runtime", "data", "state",
 					    "libexec", "root", "root/dev",
-					    "root/proc" };
+					    "root/proc", "config",
+					    "config/podflare" };
 
 	strcpy(host_dir, "/tmp/podflare-test-XXXXXX");
 	assert_non_null(mkdtemp(host_dir));
@@ -82,6 +83,7 @@ static void set_up_folders(void)
 	setenv("XDG_RUNTIME_DIR", host_path("runtime"), 1);
 	setenv("XDG_DATA_HOME", host_path("data"), 1);
 	setenv("XDG_STATE_HOME", host_path("state"), 1);
+	setenv("XDG_CONFIG_HOME", host_path("config"), 1);
 	setenv("PODFLARE_LIBEXEC", host_path("libexec"), 1);
 	setenv("PODFLARE_TEST_HOST", host_path("root"), 1);
 	setenv("PODFLARE_BOOT_TIMEOUT", "4", 1);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
-#include "cli/suggest.h"
+#include "common/suggest.h"
 #include "tests/unit/unit.h"
 
 struct inner {

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "cli/image-files.h"
-#include "cli/recipe-yaml.h"
 #include "cli/recipe.h"
+#include "common/yaml.h"
 
 #define FROM "from: debian:bookworm\n"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/recipe-yaml.h - a YAML file as a small tree with line numbers
+ * common/yaml.h - a YAML file as a small tree with line numbers
  *
  * Scalars, lists and mappings; nothing else of YAML: no aliases, no anchors, no
  * tags, one document.  At most 1 MiB, 16 deep; a key stands once.
  */
-#ifndef PODFLARE_CLI_RECIPE_YAML_H
-#define PODFLARE_CLI_RECIPE_YAML_H
+#ifndef PODFLARE_COMMON_YAML_H
+#define PODFLARE_COMMON_YAML_H
 
 #include <stdbool.h>
 

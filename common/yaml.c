@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/recipe-yaml.c - a YAML file as a small tree with line numbers
+ * common/yaml.c - a YAML file as a small tree with line numbers
  *
- * Runs in the CLI.  Distrusts the file: libyaml's events are walked one by one,
+ * CLI and runner.  Distrusts the file: libyaml's events are walked one by one,
  * what the tree cannot hold is refused, and size and depth are bounded.
  */
-#include "cli/recipe-yaml.h"
+#include "common/yaml.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ struct walker {
 	struct err *err;
 };
 
-/* See recipe-yaml.h. */
+/* See yaml.h. */
 const char *node_kind_name(enum node_kind kind)
 {
 	switch (kind) {
@@ -35,7 +35,7 @@ const char *node_kind_name(enum node_kind kind)
 	return "";
 }
 
-/* See recipe-yaml.h. */
+/* See yaml.h. */
 int node_error(const char *file, int line, struct err *err, const char *fmt,
 	       ...)
 {
@@ -58,7 +58,7 @@ void node_free(struct node *root)
 	*root = (struct node)NODE_INIT;
 }
 
-/* See recipe-yaml.h. */
+/* See yaml.h. */
 const struct node *node_get(const struct node *map, const char *key)
 {
 	for (size_t i = 0; map->kind == NODE_MAP && i < map->n; i++)
@@ -248,7 +248,7 @@ static int document(struct walker *w, struct node *root)
 	return 0;
 }
 
-/* See recipe-yaml.h. */
+/* See yaml.h. */
 int node_parse(const char *file, const char *text, size_t len,
 	       struct node *root, struct err *err)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/suggest.c - "did you mean ...?"
+ * common/suggest.c - "did you mean ...?"
  *
- * Runs in the CLI; pure functions on bounded words.
+ * Pure functions on bounded words.
  */
-#include "cli/suggest.h"
+#include "common/suggest.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/suggest.h - "did you mean ...?" */
-#ifndef PODFLARE_CLI_SUGGEST_H
-#define PODFLARE_CLI_SUGGEST_H
+/* common/suggest.h - "did you mean ...?" */
+#ifndef PODFLARE_COMMON_SUGGEST_H
+#define PODFLARE_COMMON_SUGGEST_H
 
 #include <stddef.h>
 
