@@ -29,6 +29,7 @@ podflare_bench_LDADD = libcli.a libconfig.a libjsonrpc.a libcommon.a $(JANSSON_L
 podflare_bench_SOURCES = tests/bench/podflare-bench.c \
 	tests/bench/copies.c tests/bench/copies.h tests/bench/kept.c \
 	tests/bench/create.c tests/bench/create.h \
+	tests/bench/diffs.c tests/bench/diffs.h \
 	tests/bench/work.c tests/bench/work.h
 EXTRA_DIST += tests/bench/run tests/bench/fork
 EXTRA_PROGRAMS += podflare-fork-bench

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/bench/copies.h - forks, freezing and thawing, differences */
+/* tests/bench/copies.h - forks, freezing and thawing */
 #ifndef PODFLARE_TESTS_BENCH_COPIES_H
 #define PODFLARE_TESTS_BENCH_COPIES_H
 
@@ -13,9 +13,6 @@ int copies_measure(struct globals *g, const char *sandbox, int rounds,
 		   json_t *report, struct err *err);
 int copies_measure_freeze(struct globals *g, const char *sandbox, int rounds,
 			  json_t *report, struct err *err);
-/* @param files to have in the sandbox, of which 100 are changed in a copy */
-int copies_measure_diff(struct globals *g, const char *sandbox, int files,
-			json_t *report, struct err *err);
 
 /* What a sandbox's VMM takes: {"private", "page_tables"} in KiB. */
 json_t *copies_memory(long long pid, struct err *err);

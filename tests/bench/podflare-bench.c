@@ -19,6 +19,7 @@
 #include "common/path.h"
 #include "tests/bench/copies.h"
 #include "tests/bench/create.h"
+#include "tests/bench/diffs.h"
 #include "tests/bench/work.h"
 
 #define SANDBOX "bench"
@@ -193,7 +194,7 @@ static int measure_copies(struct globals *g, const struct options *o,
 	if (!o->files)
 		return 0;
 	say("diff");
-	return copies_measure_diff(g, SANDBOX, o->files, report, err);
+	return diffs_measure(g, o->files, report, err);
 }
 
 static int measure(struct globals *g, const struct options *o, json_t *report,
