@@ -27,15 +27,16 @@ static const struct opt options[] = {
 	OPT_TABLE_END,
 };
 
-/* Whether it is sensible is the runner's to say, for 0 and -1, too. */
+/* How many are too many is the runner's to say. */
 static json_t *number(const char *text, struct err *err)
 {
 	char *end;
 	long long n = strtoll(text, &end, 10);
 
-	if (*text && !*end && n >= -1000000000 && n <= 1000000000)
+	if (*text && !*end && n >= 1 && n <= 1000000000)
 		return json_integer(n);
-	err_set(err, ERR_USAGE, "fork: -n \"%.64s\" is not a number", text);
+	err_set(err, ERR_USAGE, "fork: -n \"%.64s\" is not a number from 1 "
+		"to 1000", text);
 	return NULL;
 }
 

@@ -17,6 +17,7 @@ libcommon_a_SOURCES = \
 	common/loop.c common/loop.h \
 	common/netctl.h \
 	common/netpolicy.c common/netpolicy.h \
+	common/netwire.h \
 	common/path.c common/path.h \
 	common/path-file.c \
 	common/proc.c common/proc.h \

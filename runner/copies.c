@@ -74,7 +74,8 @@ static int name_child(struct sandbox *parent, const char *asked, unsigned int i,
 		if (len < 0 || (size_t)len >= size || check_name(name, err) < 0)
 			return check_name(asked, err) < 0 ? -1 :
 				err_set(err, ERR_USAGE, "name \"%.80s-%u\": "
-					"too long", asked, i + 1);
+					"too long, 63 characters at most",
+					asked, i + 1);
 		other = sandbox_by_name(parent->runner, name);
 		if (!other)
 			return 0;

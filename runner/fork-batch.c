@@ -102,6 +102,17 @@ static void slot_error(struct fork_slot *s, int sys, const char *detail)
 	fork_slot_fail(s, &err);
 }
 
+/* What the VMM has made before it died, or stopped answering, it can tell no
+ * more. A copy that was not ready by then ends by itself. */
+static void end_untold(struct fork *f)
+{
+	for (unsigned int i = f->first; i < f->first + f->batch; i++) {
+		const struct sandbox *sb = f->slots[i].sb;
+
+		vmproc_kill_listener(f->runner, sb->id, sb->dirfd);
+	}
+}
+
 static void forked(void *arg, const struct err *err, const struct vm_forked *v)
 {
 	struct vm_fork_child children[VM_FORK_MAX];
@@ -118,6 +129,7 @@ static void forked(void *arg, const struct err *err, const struct vm_forked *v)
 	if (err) {
 		e = *err;
 		err_context(&e, "sandbox %s", f->origin->name);
+		end_untold(f);
 		fail_batch(f, &e);
 		return;
 	}

@@ -95,7 +95,9 @@ static int check_memory(const struct limits_fork *f, struct err *err)
 	free_bytes = get_kib(buf_str(&info), "\nMemAvailable:");
 	group = limits_cgroup_free();
 	free_bytes = MIN(free_bytes, group);
-	touched = get_kib(buf_str(&status), "\nRssAnon:");
+	/* of a restored one some are pages of its file still */
+	touched = get_kib(buf_str(&status), "\nRssAnon:") +
+		  get_kib(buf_str(&status), "\nRssFile:");
 	tables = get_kib(buf_str(&status), "\nVmPTE:");
 	held = FIXED + tables;
 	each = held + touched / SHARE;

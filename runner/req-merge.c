@@ -27,7 +27,7 @@ static int check_state(const struct sandbox *sb, bool failed_too,
 		       struct err *err)
 {
 	if (sb->state != SB_RUNNING && sb->state != SB_STOPPED &&
-	    !(failed_too && sb->state == SB_FAILED)) {
+	    sb->state != SB_FROZEN && !(failed_too && sb->state == SB_FAILED)) {
 		sandbox_state_error(sb, err);
 		return err_context(err, "cannot merge");
 	}

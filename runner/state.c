@@ -131,10 +131,17 @@ int sandbox_state_error(const struct sandbox *sb, struct err *err)
 			       sb->name);
 	case SB_CREATING:
 	case SB_STARTING:
+	case SB_THAWING:
+		err_set(err, ERR_STATE, "sandbox %s: is being %s", sb->name,
+			sb->state == SB_CREATING ? "created" :
+			sb->state == SB_STARTING ? "started" : "thawed");
+		return err_hint(err, "podflare exec %s true returns once it "
+				"runs", sb->name);
+	case SB_FROZEN:
+		err_set(err, ERR_STATE, "sandbox %s: is frozen", sb->name);
+		return err_hint(err, "podflare thaw %s", sb->name);
 	case SB_RUNNING:
 	case SB_HELD:
-	case SB_FROZEN:
-	case SB_THAWING:
 	case SB_STOPPED:
 	case SB_STATES:
 		break;

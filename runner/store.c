@@ -19,6 +19,7 @@
 #include "runner/sandbox-json.h"
 #include "runner/saved.h"
 
+#define DESTROY_TRIES 10
 #define META "meta.json"
 #define META_MAX (1024 * 1024)
 #define FORMAT 1
@@ -242,7 +243,13 @@ static void destroy_run(struct work_job *j)
 	char gone[SANDBOX_ID_LEN + 8];
 
 	store_retired_name(s->sb->id, gone, sizeof(gone));
-	path_remove_tree(sandbox_home(s->sb), gone, &s->err);
+	/* a fork that is being prepared may just have made a file there */
+	for (int i = 0; i < DESTROY_TRIES; i++) {
+		s->err = (struct err)ERR_INIT;
+		if (path_remove_tree(sandbox_home(s->sb), gone, &s->err) == 0 ||
+		    s->err.sys != ENOTEMPTY)
+			break;
+	}
 }
 
 static void submit(struct sandbox *sb, enum work_lane lane,

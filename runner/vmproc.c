@@ -326,6 +326,18 @@ struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 	return NULL;
 }
 
+void vmproc_kill_listener(struct runner *r, const char *id, int dirfd)
+{
+	struct err err = ERR_INIT;
+	struct vmproc *vm = vmproc_new(r, id, dirfd, NULL, NULL, &err);
+
+	if (!vm)
+		return;
+	if (connect_listener(vm, 0, &err) == 0 && vm->exit.fd >= 0)
+		proc_signal(vm->exit.fd, SIGKILL);
+	release(vm);
+}
+
 /* A copy that was being made when the runner was killed is known by its socket
  * alone. Return: 0, or -1. */
 static int find_listener(struct vmproc *vm)

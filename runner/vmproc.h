@@ -37,6 +37,9 @@ struct vmproc *vmproc_spawn(struct runner *r, const char *id, int dirfd,
 struct vmproc *vmproc_take(struct runner *r, const char *id, int dirfd,
 			   pid_t pid, const struct vmproc_ops *ops, void *arg,
 			   struct err *err);
+/* Kill whoever listens on the control socket of @id: a copy whose maker died
+ * before it could tell of it. Harmless when there is none. */
+void vmproc_kill_listener(struct runner *r, const char *id, int dirfd);
 /* Take up the VMM that the folder's vmm.pid names, or else that listens on its
  * control socket. Return: NULL with @end: the process has ended. A process that
  * cannot be reached is ended. */

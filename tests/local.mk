@@ -513,11 +513,15 @@ endif
 
 # runner/net/: the filter in plain memory; the process in a network of its own
 if HAVE_CMOCKA
-net_tests = test-net-filter test-net-frames test-net-process test-netpolicy
+net_tests = test-net-dns test-net-filter test-net-frames test-net-process \
+	test-netpolicy
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
 net_frame = tests/unit/net-frame.c tests/unit/net-frame.h
 net_ldadd = libnetfilter.a libcommon.a $(CMOCKA_LIBS)
+test_net_dns_SOURCES = tests/unit/test-net-dns.c
+test_net_dns_CPPFLAGS = $(unit_cppflags)
+test_net_dns_LDADD = $(net_ldadd)
 test_net_filter_SOURCES = tests/unit/test-net-filter.c $(net_frame)
 test_net_filter_CPPFLAGS = $(unit_cppflags)
 test_net_filter_LDADD = $(net_ldadd)

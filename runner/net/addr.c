@@ -15,8 +15,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "common/netwire.h"
 #include "common/util.h"
-#include "runner/net/wire.h"
 
 struct range {
 	uint8_t net[16];

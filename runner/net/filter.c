@@ -10,9 +10,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/netwire.h"
 #include "common/util.h"
 #include "runner/net/packet.h"
-#include "runner/net/wire.h"
 
 static const uint8_t net6[16] = WIRE_NET6;
 static const uint8_t gateway6[16] = WIRE_GATEWAY6;

@@ -6,13 +6,14 @@ libnetfilter_a_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS)
 libnetfilter_a_SOURCES = \
 	runner/net/addr.c \
 	runner/net/addr.h \
+	runner/net/dns.c \
+	runner/net/dns.h \
 	runner/net/filter.c \
 	runner/net/filter.h \
 	runner/net/packet.h \
 	runner/net/policy.c \
 	runner/net/reply.c \
-	runner/net/reply.h \
-	runner/net/wire.h
+	runner/net/reply.h
 
 pkglibexec_PROGRAMS += podflare-net
 podflare_net_CFLAGS = $(AM_CFLAGS) $(HARDEN_CFLAGS) $(SECCOMP_CFLAGS)
@@ -28,5 +29,7 @@ podflare_net_SOURCES = \
 	runner/net/net.h \
 	runner/net/queue.c \
 	runner/net/queue.h \
+	runner/net/resolver.c \
+	runner/net/resolver.h \
 	runner/net/stack.c \
 	runner/net/stack.h

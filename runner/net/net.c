@@ -97,6 +97,10 @@ static void take(struct net *n, size_t len)
 			to_guest(n, answer, size);
 		return;
 	case FILTER_DNS:
+		n->status.frames_in++;
+		n->status.bytes_in += len;
+		resolver_take(&n->resolver, n->frame, len, now_ns());
+		return;
 	case FILTER_DROP:
 		break;
 	}
@@ -206,8 +210,11 @@ static int fill(struct net *n, int *timeout_ms)
 		.fd = n->addresses, .events = POLLIN,
 	};
 	*timeout_ms = -1;
-	if (!blocked)
-		stack_fill(&n->stack, &n->polls, timeout_ms);
+	if (blocked)
+		return 0;
+	if (resolver_fill(&n->resolver, &n->polls, timeout_ms, now_ns()) < 0)
+		return -1;
+	stack_fill(&n->stack, &n->polls, timeout_ms);
 	return 0;
 }
 
@@ -223,6 +230,8 @@ static int turn(struct net *n, struct err *err)
 	if (rc < 0 && errno != EINTR)
 		return err_sys(err, errno, "poll");
 	p = n->polls.fds;
+	for (unsigned int i = 0; rc <= 0 && i < n->polls.nr; i++)
+		n->polls.fds[i].revents = 0;
 	if (rc > 0) {
 		if (p[POLL_ADDRESSES].revents)
 			read_addresses(n);
@@ -231,8 +240,10 @@ static int turn(struct net *n, struct err *err)
 		if (p[POLL_WIRE].revents & POLLOUT)
 			flush(n);
 	}
-	if (!blocked)
+	if (!blocked) {
+		resolver_run(&n->resolver, &n->polls, now_ns());
 		stack_run(&n->stack, &n->polls, rc < 0);
+	}
 	if (rc > 0 && (p[POLL_WIRE].revents & (POLLIN | POLLHUP | POLLERR)))
 		read_wire(n);
 	/* it ended while we wait to write to it */
@@ -254,6 +265,7 @@ int net_init(struct net *n, int wire, int control, struct err *err)
 	memset(n, 0, sizeof(*n));
 	n->wire = wire;
 	n->control = control;
+	resolver_init(&n->resolver, &n->filter, to_guest, n);
 	n->stack.send = to_guest;
 	n->stack.arg = n;
 	n->addresses = host_watch(err);
@@ -275,6 +287,7 @@ void net_free(struct net *n)
 {
 	stack_free(&n->stack);
 	queue_free(&n->queue);
+	resolver_free(&n->resolver);
 	free(n->polls.fds);
 	close_fd(&n->wire);
 	close_fd(&n->control);

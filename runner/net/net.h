@@ -6,6 +6,7 @@
 #include "common/netctl.h"
 #include "runner/net/filter.h"
 #include "runner/net/queue.h"
+#include "runner/net/resolver.h"
 #include "runner/net/stack.h"
 
 struct net {
@@ -13,6 +14,7 @@ struct net {
 	int addresses;		/* the host's change; -1: not watched */
 	struct filter filter;
 	struct stack stack;
+	struct resolver resolver;
 	struct stack_polls polls;
 	struct queue queue;	/* to the guest */
 	bool ended;		/* the wire has */

@@ -11,9 +11,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/netwire.h"
 #include "common/util.h"
 #include "runner/net/packet.h"
-#include "runner/net/wire.h"
 
 #define ICMP4_UNREACHABLE 3
 #define ICMP4_PROHIBITED 13

@@ -16,8 +16,8 @@
 #include <slirp/libslirp.h>
 
 #include "common/log.h"
+#include "common/netwire.h"
 #include "common/util.h"
-#include "runner/net/wire.h"
 
 #define MTU 65520
 

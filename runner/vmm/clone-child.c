@@ -118,8 +118,11 @@ static void report(const struct clone_plan *p, unsigned int index,
 		r.error = err->sys ? err->sys : EIO;
 		snprintf(r.detail, sizeof(r.detail), "%.199s", err->msg);
 	}
-	if (write(p->pipe[1], &r, sizeof(r)) < 0)
-		log_warn("nobody waits for this copy: %s", strerror(errno));
+	if (write(p->pipe[1], &r, sizeof(r)) == (ssize_t)sizeof(r))
+		return;
+	/* the parent has died, so nobody will ever know of this one */
+	log_error("nobody waits for this copy: %s", strerror(errno));
+	_exit(1);
 }
 
 void clone_child(struct vmm *v, const struct clone_plan *p)

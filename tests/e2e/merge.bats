@@ -107,6 +107,20 @@ only_one_left() {
 	[ "$(podflare exec merge1 hostname)" = merge1 ]
 }
 
+@test "frozen ones" {
+	fresh
+	podflare freeze merge1-1
+	podflare merge merge1 merge1-1
+	[ "$(field merge1 .state)" = frozen ]
+	[ "$(content merge1)" = one ]
+	[ "$(podflare exec merge1 hostname)" = merge1 ]
+	before=$(podflare exec merge1 cat /tmp/count)
+	wait_until 30 counts_past "$before"
+	podflare freeze merge1
+	podflare merge merge1 merge1-2
+	[ "$(content merge1)" = two ]
+}
+
 @test "kill -9 of the runner while it merges" {
 	for ms in 0 10 20 30 50 80; do
 		fresh

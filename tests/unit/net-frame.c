@@ -5,8 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "common/netwire.h"
 #include "common/util.h"
-#include "runner/net/wire.h"
 #include "tests/unit/unit.h"
 
 struct addr frame_addr(const char *text)

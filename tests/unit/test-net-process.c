@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "common/loop.h"
-#include "runner/net/wire.h"
+#include "common/netwire.h"
 #include "tests/unit/net-rig.h"
 #include "tests/unit/netns.h"
 #include "tests/unit/unit.h"
@@ -179,6 +179,86 @@ static void names_are_asked_of_the_hosts_resolver(void **state)
 	rig_transmit(r, &b);
 	assert_int_equal(rig_expect(r, IPPROTO_ICMP)[0], 3);
 	assert_int_equal(recv(r->dns, buf, 1, MSG_DONTWAIT), -1);
+}
+
+/* Ask for the addresses of a name on the wire, with the NUL at its end. */
+static void ask_name(struct rig *r, const char *name, size_t len)
+{
+	uint8_t m[64] = { 0x12, 0x34, 1, 0, 0, 1 };
+	struct frame_buf b;
+
+	memcpy(m + 12, name, len);
+	m[12 + len + 1] = 1;
+	m[12 + len + 3] = 1;
+	frame_make(&b, "10.0.2.3", IPPROTO_UDP, 53, m, 16 + len);
+	rig_transmit(r, &b);
+}
+
+static bool can_reach(struct rig *r, const char *to)
+{
+	struct frame_buf b;
+
+	frame_make(&b, to, IPPROTO_UDP, PORT, "x", 1);
+	rig_transmit(r, &b);
+	while (rig_receive(r, 100))
+		continue;
+	return recv(r->udp, &b, 1, MSG_DONTWAIT) == 1;
+}
+
+static void names_of_a_list_are_asked_and_judged(void **state)
+{
+	static const uint8_t records[] = {
+		0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 5,
+		0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 1,
+		0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1,
+		0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 7,
+	};
+	struct rig *r = *state;
+	struct pollfd p = { .fd = r->dns, .events = POLLIN };
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	uint8_t m[512], *udp;
+	ssize_t n;
+
+	if (access("/etc/resolv.conf", R_OK) < 0)
+		skip();
+	rig_policy(r, "allow=*.example.org");
+	assert_false(can_reach(r, "192.0.2.5"));
+	/* one that is not on it goes nowhere */
+	ask_name(r, "\7example\3org", 13);
+	udp = rig_expect(r, IPPROTO_UDP);
+	assert_int_equal(udp[11] & 15, 5);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	ask_name(r, "\3wWw\7example\3org", 17);
+	if (poll(&p, 1, 3000) != 1)
+		skip();		/* resolv.conf names nobody */
+	n = recvfrom(r->dns, m, sizeof(m), 0, (struct sockaddr *)&from, &len);
+	assert_int_equal(n, 33);
+	assert_memory_equal(m + 12, "\3www\7example\3org", 17);
+	m[2] = 0x81;
+	m[3] = 0x80;
+	m[7] = 4;
+	memcpy(m + n, records, sizeof(records));
+	/* somebody else's answer first: another id */
+	m[0] ^= 1;
+	sendto(r->dns, m, (size_t)n + sizeof(records), 0,
+	       (struct sockaddr *)&from, len);
+	m[0] ^= 1;
+	sendto(r->dns, m, (size_t)n + sizeof(records), 0,
+	       (struct sockaddr *)&from, len);
+	udp = rig_expect(r, IPPROTO_UDP);
+	assert_true(frame_sums_ok(r->got, r->got_len));
+	assert_int_equal(get16(udp + 8), 0x1234);
+	assert_int_equal(get16(udp + 14), 1);	/* one is left */
+	assert_memory_equal(udp + 8 + 33 + 12, "\xc0\0\2\5", 4);
+	assert_true(can_reach(r, "192.0.2.5"));
+	assert_false(can_reach(r, "192.0.2.6"));
+	assert_false(can_reach(r, "10.0.0.1"));
+	assert_false(can_reach(r, "127.0.0.1"));
+	assert_false(can_reach(r, "198.51.100.7"));
+	/* another policy: what was granted is forgotten */
+	rig_policy(r, "allow=*.example.com");
+	assert_false(can_reach(r, "192.0.2.5"));
 }
 
 static const char *const forbidden[] = {
@@ -387,6 +467,7 @@ int main(void)
 		T(flows_reach_the_internet),
 		T(datagrams_reach_the_internet),
 		T(names_are_asked_of_the_hosts_resolver),
+		T(names_of_a_list_are_asked_and_judged),
 		T(nothing_forbidden_is_reached),
 		T(the_hosts_new_address_is_its_own_at_once),
 		T(off_fails_fast_and_ends_flows),

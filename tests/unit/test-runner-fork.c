@@ -185,7 +185,7 @@ static void only_a_running_sandbox_is_forked(void **state)
 						     "memory", MIB_(142)));
 	while (!sandbox_is("c", "creating"))
 		poll(NULL, 0, 5);
-	assert_non_null(strstr(fork_fails(of_n("c", 1), "state"), "creating"));
+	assert_non_null(strstr(fork_fails(of_n("c", 1), "state"), "being created"));
 	json_decref(conn_reply(&c, c.id));
 	conn_close(&c);
 	rm("c");

@@ -166,6 +166,38 @@ static void stopped_ones_are_merged_by_their_disks(void **state)
 	assert_nothing_left();
 }
 
+static void frozen_ones_are_merged_as_they_are(void **state)
+{
+	const char *id;
+
+	create("a", 170);
+	fork_drop("a", 3);
+	id = text("a", "id");
+	call_ok("sandbox.freeze", by_name("a-1"));
+	call_ok("sandbox.merge", pair("a", "a-1"));
+	assert_true(sandbox_is("a", "frozen"));
+	assert_string_equal(text("a", "id"), id);
+	/* its memory is had from where it lies now, by another runner, too */
+	host_end(SIGKILL);
+	assert_null(host_start());
+	assert_true(sandbox_is("a", "frozen"));
+	call_ok("exec.list", by_name("a"));
+	assert_true(sandbox_is("a", "running"));
+	/* a frozen loser */
+	call_ok("sandbox.freeze", by_name("a"));
+	call_ok("sandbox.merge", pair("a", "a-2"));
+	assert_true(sandbox_is("a", "running"));
+	assert_string_equal(text("a", "id"), id);
+	/* both */
+	call_ok("sandbox.freeze", by_name("a"));
+	call_ok("sandbox.freeze", by_name("a-3"));
+	call_ok("sandbox.merge", pair("a", "a-3"));
+	assert_true(sandbox_is("a", "frozen"));
+	call_ok("exec.list", by_name("a"));
+	rm("a");
+	assert_nothing_left();
+}
+
 /* Killed at any time: afterwards there is one of the two states. */
 static void a_runner_that_is_killed_while_it_merges(void **state)
 {
@@ -353,6 +385,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_merged),
 		cmocka_unit_test(force_takes_anybody),
 		cmocka_unit_test(stopped_ones_are_merged_by_their_disks),
+		cmocka_unit_test(frozen_ones_are_merged_as_they_are),
 		cmocka_unit_test(a_runner_that_is_killed_while_it_merges),
 		cmocka_unit_test(a_merge_that_was_only_written_is_completed),
 		cmocka_unit_test(the_log_tells_what_happened),

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner/net/wire.h - the addresses on a sandbox's wire
+ * common/netwire.h - the addresses on a sandbox's wire
  *
  * The same on every wire: no two of them are joined, and a fork takes its address
  * along.  guest-init sets up eth0 accordingly (guest-init/netif.c).
  */
-#ifndef PODFLARE_NET_WIRE_H
-#define PODFLARE_NET_WIRE_H
+#ifndef PODFLARE_COMMON_NETWIRE_H
+#define PODFLARE_COMMON_NETWIRE_H
 
 /* IPv4, in host order: 10.0.2.0/24 */
 #define WIRE_NET4 0x0a000200u
