@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/e2e/snapshot.bats - snapshot, create --from
-# seconds: 60
+# seconds: 90
 # timeout: 900
 load helper
 
@@ -190,13 +190,14 @@ if len(sys.argv) > 1:
     print(*db.execute("pragma integrity_check").fetchone(),
           db.execute("select count(*) = max(n) from t").fetchone()[0])
     sys.exit()
-open("/root/db.pid", "w").write(str(os.getpid()))
 db.execute("create table t (n integer primary key, filler text)")
 for n in range(1, 10**9):
     db.execute("insert into t values (?, ?)", (n, "x" * 500))
+    if n == 1:
+        open("/root/db.pid", "w").write(str(os.getpid()))
 END
 	podflare exec -d sn2 python3 /root/db.py
-	wait_until 30 podflare exec sn2 test -s /root/db.pid
+	wait_until 90 podflare exec sn2 test -s /root/db.pid
 	for i in 1 2 3; do
 		sleep "0.$((RANDOM % 10))"
 		podflare snapshot create sn2 db$i

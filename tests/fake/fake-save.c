@@ -12,6 +12,7 @@
  *	190 MiB	it dies when it is to go on from them
  *	192 MiB	its agent does not answer after that
  *	194 MiB	files are refused as of another CPU
+ *	196 MiB	it dies when it is given them
  */
 #include <errno.h>
 #include <stdio.h>
@@ -76,6 +77,8 @@ void fake_restore(const struct ctl_restore *m, int *fds, size_t nfds)
 		 memcmp(s.magic, MAGIC, sizeof(MAGIC)) != 0)
 		why = "state: not a machine's state";
 	vmm.ram = s.ram;
+	if (!why && fake_is_mode(196))
+		_exit(8);
 	if (!why && fake_is_mode(188))
 		why = "memory file: damaged at 0 MiB";
 	if (!why && fake_is_mode(194)) {

@@ -204,7 +204,7 @@ static void what_cannot_be_reset_says_why(void **state)
 
 static void failures_leave_it_as_it_was(void **state)
 {
-	static const int modes[] = { 188, 190, 192, 194 };
+	static const int modes[] = { 188, 190, 192, 194, 196 };
 	char pid[16];
 
 	create("f", 170);
