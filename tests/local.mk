@@ -513,7 +513,8 @@ endif
 
 # runner/net/: the filter in plain memory; the process in a network of its own
 if HAVE_CMOCKA
-net_tests = test-net-dns test-net-filter test-net-frames test-net-process \
+net_tests = test-net-dns test-net-filter test-net-frames test-net-fuzz \
+	test-net-process \
 	test-netpolicy
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
@@ -528,9 +529,13 @@ test_net_filter_LDADD = $(net_ldadd)
 test_net_frames_SOURCES = tests/unit/test-net-frames.c $(net_frame)
 test_net_frames_CPPFLAGS = $(unit_cppflags)
 test_net_frames_LDADD = $(net_ldadd)
-test_net_process_SOURCES = tests/unit/test-net-process.c $(net_frame) \
-	tests/unit/net-rig.c tests/unit/net-rig.h \
+net_rig = $(net_frame) tests/unit/net-rig.c tests/unit/net-rig.h \
 	tests/unit/netns.c tests/unit/netns.h
+test_net_fuzz_SOURCES = tests/unit/test-net-fuzz.c $(net_rig)
+test_net_fuzz_CPPFLAGS = $(unit_cppflags)
+test_net_fuzz_LDADD = $(net_ldadd)
+EXTRA_test_net_fuzz_DEPENDENCIES = podflare-net$(EXEEXT)
+test_net_process_SOURCES = tests/unit/test-net-process.c $(net_rig)
 test_net_process_CPPFLAGS = $(unit_cppflags)
 test_net_process_LDADD = $(net_ldadd)
 EXTRA_test_net_process_DEPENDENCIES = podflare-net$(EXEEXT)

@@ -145,7 +145,13 @@ static struct filter_verdict judge_icmp(struct filter *f,
 		return drop(v, FILTER_RUNT);
 	if (d->p[0] != (v.to.v6 ? ICMP6_ECHO : ICMP4_ECHO) || d->p[1] != 0)
 		return drop(v, FILTER_PROTOCOL);
-	return gateway ? pass(v) : judge_destination(f, v, now_ns);
+	if (gateway)
+		return pass(v);
+	v = judge_destination(f, v, now_ns);
+	/* libslirp can do no pings of IPv6, and writes a log about each */
+	if (v.to.v6 && v.action == FILTER_PASS)
+		return refuse(v, FILTER_PROTOCOL);
+	return v;
 }
 
 /* Neighbours and routers, on the wire alone (RFC 4861: a hop limit of 255 says

@@ -6,6 +6,7 @@
  * control socket (common/netctl.h).  It ends when the wire does, which is when
  * the VMM does.  A crash of it takes the guest's link down, and nothing else.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -17,7 +18,10 @@
 #include "runner/net/isolate.h"
 #include "runner/net/net.h"
 
-#define SOCKETS 1024		/* flows at once, more or less */
+#define SOCKETS 2048		/* flows at once, more or less; a closed one counts
+				 * for ten seconds */
+#define MEMORY GIB		/* a flow has buffers of 400 KiB at most */
+#define LOG MIB			/* bytes of net.log: libslirp writes what it likes */
 
 static bool is_socket(int fd)
 {
@@ -29,10 +33,19 @@ static bool is_socket(int fd)
 /* A guest that opens flows without end gets no further than this. */
 static void limit(void)
 {
-	struct rlimit files = { SOCKETS, SOCKETS }, none = { 0, 0 };
+	struct rlimit files = { SOCKETS, SOCKETS }, none = { 0, 0 },
+		      memory = { MEMORY, MEMORY }, log = { LOG, LOG }, now;
 
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < SOCKETS)
+		files.rlim_cur = files.rlim_max = now.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_FSIZE, &log);
+	/* buffers of flows come and go: back to the host with them */
+	mallopt(M_MMAP_THRESHOLD, 32768);
+	mallopt(M_TRIM_THRESHOLD, 131072);
+	if (isolate_built())
+		setrlimit(RLIMIT_DATA, &memory);
 }
 
 static int run(struct err *err)
@@ -66,6 +79,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	limit();

@@ -140,7 +140,9 @@ static unsigned int probe(struct filter *f, const char *to, bool passes)
 				continue;
 			frame_make(&b, to, protocols[p], ports[i], "data", 4);
 			v = frame_judge(f, &b);
-			if ((v.action == FILTER_PASS) != passes ||
+			if ((v.action == FILTER_PASS) !=
+			    (passes && !(v.to.v6 && v.protocol ==
+					 IPPROTO_ICMPV6)) ||
 			    v.action == FILTER_DNS)
 				fail_msg("%s, protocol %d, port %u: %s", to,
 					 protocols[p], ports[i],

@@ -41,7 +41,7 @@ static void expect(struct filter *f, const struct frame_buf *b,
 static const struct { const char *to; int protocol; } good[] = {
 	{ "8.8.8.8", IPPROTO_TCP }, { "8.8.8.8", IPPROTO_UDP },
 	{ "8.8.8.8", IPPROTO_ICMP }, { "2606:4700::1111", IPPROTO_TCP },
-	{ "2606:4700::1111", IPPROTO_UDP }, { "2606:4700::1111", IPPROTO_ICMP },
+	{ "2606:4700::1111", IPPROTO_UDP }, { "fd00:7066::2", IPPROTO_ICMP },
 };
 
 static void each_frame_that_is_cut_is_dropped(void **state)
@@ -225,10 +225,15 @@ static void of_icmp_only_echoes_pass(void **state)
 		b.l4[0] = (uint8_t)type;
 		assert_int_equal(frame_judge(f, &b).action == FILTER_PASS,
 				 type == 8);
-		frame_make(&b, "2606:4700::1111", IPPROTO_ICMP, 0, "data", 4);
+		frame_make(&b, "fd00:7066::2", IPPROTO_ICMP, 0, "data", 4);
 		b.l4[0] = (uint8_t)type;
 		assert_int_equal(frame_judge(f, &b).action == FILTER_PASS,
 				 type == 128);
+		/* pings of IPv6 go no further than to the router */
+		frame_make(&b, "2606:4700::1111", IPPROTO_ICMP, 0, "data", 4);
+		b.l4[0] = (uint8_t)type;
+		assert_int_equal(frame_judge(f, &b).action, type == 128 ?
+				 FILTER_REFUSE : FILTER_DROP);
 	}
 	frame_make(&b, "10.0.2.2", IPPROTO_ICMP, 0, "data", 4);
 	expect(f, &b, FILTER_PASS, FILTER_OK);
@@ -349,11 +354,11 @@ static void refused_is_told_at_once(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		for (size_t len = 0; len <= sizeof(big); len += 1400) {
 			bool v6 = strchr(good[i].to, ':');
+			const char *to = v6 ? "2606:4700::1111" : good[i].to;
 			uint8_t *p = ip + (v6 ? IP6_HEADER : IP4_HEADER);
 			size_t n;
 
-			frame_make(&b, good[i].to, good[i].protocol, 443, big,
-				   len);
+			frame_make(&b, to, good[i].protocol, 443, big, len);
 			n = answer(f, &b, out);
 			assert_true(n > 0);
 			assert_int_equal(p[0], v6 ? 1 : 3);
