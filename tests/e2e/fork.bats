@@ -169,7 +169,7 @@ at_most_vmms() {
 }
 
 @test "a server listens in parent and copy" {
-	podflare exec -d fork1 timeout 60 python3 -m http.server 8000 \
+	podflare exec -d fork1 timeout 600 python3 -m http.server 8000 \
 		--directory /etc
 	get='import urllib.request as r
 print(r.urlopen("http://127.0.0.1:8000/hostname").read().decode(), end="")'

@@ -46,7 +46,13 @@ content() {
 	[ "$(content merge1-2)" = two ]
 	podflare merge merge1 merge1-2
 	[ "$(content merge1)" = two ]
-	wait_until 30 only_one_left
+	wait_until 30 only_one_left || tell_left
+}
+
+tell_left() {
+	left_of_sandboxes
+	podflare ls
+	return 1
 }
 
 only_one_left() {

@@ -9,7 +9,7 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f term1
+	podflare rm -f term1 term2
 }
 
 # on_terminal SCRIPT: expect(1) commands after `spawn bash`; its prompt is "HOST>".
@@ -162,5 +162,35 @@ on_terminal() {
 	exec podflare exec term1 sh -c {echo to-con""sole >/dev/console}
 	need to-console
 	send "\035"
+	same_tty'
+}
+
+@test "a shell of a copy is a session that can be attached" {
+	on_terminal '
+	send "podflare shell term1\r"
+	need {# }
+	send {x=hello-$((40+2))}
+	send "\r"
+	need {# }
+	exec podflare fork --name term2 term1 2>/dev/null
+	send {echo parent-$x}
+	send "\r"
+	need parent-hello-42
+	send "exit\r"
+	need HOST>
+	set session [exec sh -c {podflare --json show term2 |
+		jq "[.sessions[] | select(.running and .tty)][-1].session"}]
+	send "podflare attach term2 $session\r"
+	send {echo copy-$x; hostname; stty size}
+	send "\r"
+	need copy-hello-42
+	need term2
+	need {33 101}
+	send {exit 6}
+	send "\r"
+	need HOST>
+	send {echo rc=$?}
+	send "\r"
+	need rc=6
 	same_tty'
 }
