@@ -224,6 +224,10 @@ static int measure(struct globals *g, const struct options *o, json_t *report,
 		    measure_disk(g, o, report, err) < 0)
 			return -1;
 	}
+	say("create from the pool");
+	if (create_measure_pool(g, SANDBOX, o->memory, o->creates, report,
+				err) < 0)
+		return -1;
 	say("create from a file");
 	return create_measure_file(g, SANDBOX, o->memory, report, err);
 }

@@ -98,7 +98,7 @@ how() {
 		[ "$(how $sb)" = pool ]
 	done
 	for what in 'cat /proc/sys/kernel/random/uuid' \
-		'head -c 16 /dev/urandom | od -x' \
+		'head -c 16 /dev/urandom | od -An -x' \
 		'python3 -c "import random; print(random.random())"' \
 		'[ ! -s /etc/machine-id ] || cat /etc/machine-id; hostname'; do
 		for sb in pl1 pl2 pl3; do
