@@ -42,6 +42,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_merge,
 	&cmd_rm,
 	&cmd_image,
+	&cmd_gc,
 	&cmd_dial_stdio,
 	&cmd_machine,
 	&cmd_doctor,

@@ -16,6 +16,7 @@ extern const struct cmd cmd_eval;
 extern const struct cmd cmd_exec;
 extern const struct cmd cmd_fork;
 extern const struct cmd cmd_freeze;
+extern const struct cmd cmd_gc;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_image;
 extern const struct cmd cmd_image_build;

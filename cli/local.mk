@@ -23,6 +23,7 @@ libcli_a_SOURCES = \
 	cli/cmd-exec.c \
 	cli/cmd-fork.c \
 	cli/cmd-freeze.c \
+	cli/cmd-gc.c \
 	cli/cmd-help.c \
 	cli/cmd-image.c \
 	cli/cmd-image-build.c \

@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/buf.c common/buf.h \
 	common/cleanup.h \
 	common/cowfmt.c common/cowfmt.h \
+	common/savedfmt.c common/savedfmt.h \
 	common/crc32.c common/crc32.h \
 	common/dial.c common/dial.h \
 	common/dial-relay.c \

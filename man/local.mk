@@ -13,6 +13,7 @@ dist_man_MANS += \
 	man/podflare-exec.1 \
 	man/podflare-fork.1 \
 	man/podflare-freeze.1 \
+	man/podflare-gc.1 \
 	man/podflare-help.1 \
 	man/podflare-image.1 \
 	man/podflare-image.5 \

@@ -159,6 +159,24 @@ static int merge(int dirfd, struct chain_live *l, struct err *err)
 	return rc;
 }
 
+void chain_live_sync(int dirfd)
+{
+	char name[CHAIN_NAME];
+	struct chain c;
+
+	if (chain_list(dirfd, &c, NULL) < 0)
+		return;
+	for (unsigned int i = 0; i < c.n; i++) {
+		CLEANUP_FD int fd = -1;
+
+		chain_name(name, c.nr[i]);
+		fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		/* an error is told to the VMM as well, by its own descriptor */
+		if (fd >= 0 && fdatasync(fd) < 0)
+			return;
+	}
+}
+
 int chain_live_merge(int dirfd, struct chain_live *l, struct err *err)
 {
 	struct folder *f = calloc(1, sizeof(*f));

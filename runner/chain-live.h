@@ -22,6 +22,9 @@ struct chain_live {
 	unsigned int dead[CHAIN_MERGE_MAX], nr_dead;	/* more that go */
 };
 
+/* Write out what the host has not yet: a flush by the VMM, which the guest waits
+ * for, has little left to do then. */
+void chain_live_sync(int dirfd);
 /* Choose layers of the folder, and make a file of what they hold.
  * Return: 0, or -1 with @err and no file. */
 int chain_live_merge(int dirfd, struct chain_live *l, struct err *err);

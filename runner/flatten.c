@@ -7,6 +7,7 @@
  *
  * Theory of operation:
  *
+ *	sync	what the host has not written yet is written
  *	ask	the VMM flushes, which seals what forks have frozen, and tells
  *		which files it has
  *	merge	a new file, of what some of them hold together; forks go on
@@ -27,7 +28,7 @@
 #include "runner/chain-live.h"
 #include "runner/vmctl-layers.h"
 
-enum step { ASK, MERGE, WAIT, SWAP, STORE, UNDO };
+enum step { SYNC, ASK, MERGE, WAIT, SWAP, STORE, UNDO };
 
 struct flatten {
 	struct sandbox *sb;	/* a reference */
@@ -209,15 +210,37 @@ static void synced(void *arg, const struct err *err, const struct vm_status *st,
 		give_up(f, &e);
 }
 
+/* ---- sync ---- */
+
+static void sync_run(struct work_job *j)
+{
+	struct flatten *f = container_of(j, struct flatten, job);
+
+	chain_live_sync(f->sb->dirfd);
+}
+
+static void sync_done(struct work_job *j)
+{
+	struct flatten *f = container_of(j, struct flatten, job);
+	struct vmctl *ctl = go_on(f);
+	struct err err = ERR_INIT;
+
+	if (!ctl)
+		return;
+	f->step = ASK;
+	if (!vmctl_order(ctl, VM_SYNC, f->sb->runner->boot_timeout_ms, synced,
+			 f, &err))
+		give_up(f, &err);
+}
+
 int flatten_start(struct sandbox *sb, flatten_cb cb, struct err *err)
 {
-	struct vmctl *ctl = sb->vm ? vmproc_ctl(sb->vm) : NULL;
 	struct flatten *f;
 
 	if (sb->flat)
 		return err_set(err, ERR_BUSY, "its disk's layers are being "
 			       "made one");
-	if (sb->kind != SB_SANDBOX || sb->state != SB_RUNNING || !ctl ||
+	if (sb->kind != SB_SANDBOX || sb->state != SB_RUNNING || !sb->vm ||
 	    sb->runner->ending)
 		return err_set(err, ERR_STATE, "it does not run");
 	f = calloc(1, sizeof(*f));
@@ -226,14 +249,9 @@ int flatten_start(struct sandbox *sb, flatten_cb cb, struct err *err)
 	f->live.fd = -1;
 	f->began = now_ns();
 	f->cb = cb;
-	f->step = ASK;
-	if (!vmctl_order(ctl, VM_SYNC, sb->runner->boot_timeout_ms, synced, f,
-			 err)) {
-		free(f);
-		return -1;
-	}
 	f->sb = sandbox_ref(sb);
 	sb->flat = f;
+	submit(f, SYNC, WORK_FLAT, sync_run, sync_done);
 	return 0;
 }
 

@@ -88,6 +88,29 @@ size_t image_count_names(struct runner *r, const char *digest)
 	return n;
 }
 
+struct first {
+	char *name;
+	size_t size;
+};
+
+static void first_one(void *arg, DIR *names, const char *name)
+{
+	struct first *f = arg;
+
+	if (!*f->name)
+		snprintf(f->name, f->size, "%s", name);
+}
+
+int image_first_name(struct runner *r, const char *digest, char *name,
+		     size_t size)
+{
+	struct first f = { name, size };
+
+	*name = '\0';
+	each_name(r, digest, first_one, &f);
+	return *name ? 0 : -1;
+}
+
 static void list_one(void *arg, DIR *names, const char *name)
 {
 	json_array_append_new(arg, json_string(name));

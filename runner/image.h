@@ -57,6 +57,9 @@ int image_set_name(struct runner *r, const char *name, const char *digest,
  * many names are left. */
 size_t image_drop_names(struct runner *r, const char *digest,
 			const char *only);
+/* A name of it. Return: 0, or -1: it has none. */
+int image_first_name(struct runner *r, const char *digest, char *name,
+		     size_t size);
 size_t image_count_names(struct runner *r, const char *digest);
 /* The image of the API, without used_by. */
 json_t *image_to_json(struct runner *r, const struct image *img);

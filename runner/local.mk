@@ -14,6 +14,7 @@ librunner_a_SOURCES = \
 	runner/chain-flat.c runner/chain-live.c runner/chain-live.h \
 	runner/chain-merge.c runner/chain-merge.h \
 	runner/chain.c runner/chain.h \
+	runner/check.c runner/check.h \
 	runner/child.c runner/child.h \
 	runner/client.c runner/client.h \
 	runner/copies.c runner/copies.h \
@@ -31,6 +32,7 @@ librunner_a_SOURCES = \
 	runner/freeze.c runner/freeze.h \
 	runner/handout.c runner/handout.h \
 	runner/idle.c runner/idle.h \
+	runner/gc.c runner/gc.h \
 	runner/image-names.c \
 	runner/image-put.c runner/image-put.h \
 	runner/image.c runner/image.h \
@@ -48,6 +50,7 @@ librunner_a_SOURCES = \
 	runner/param.c runner/param.h \
 	runner/places.c runner/places.h \
 	runner/points.c runner/points.h \
+	runner/reap.c runner/reap.h \
 	runner/recover.c \
 	runner/pool-make.c runner/pool-make.h \
 	runner/pool.c runner/pool.h \
@@ -56,7 +59,9 @@ librunner_a_SOURCES = \
 	runner/req-exec.c \
 	runner/req-files.c \
 	runner/req-fork.c \
+	runner/req-check.c \
 	runner/req-freeze.c \
+	runner/req-gc.c \
 	runner/req-image-put.c \
 	runner/req-image.c \
 	runner/req-import.c \

@@ -30,6 +30,7 @@
 #include "runner/life.h"
 #include "runner/places.h"
 #include "runner/pool.h"
+#include "runner/reap.h"
 #include "runner/server.h"
 #include "runner/template-file.h"
 #include "runner/template.h"
@@ -45,6 +46,7 @@ struct options {
 };
 
 struct signals {
+	struct reaper reaper;
 	struct loop_watch watch;
 	struct runner *runner;
 };
@@ -98,6 +100,10 @@ static void signal_event(struct loop_watch *w, uint32_t events)
 
 	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
 		return;
+	if (si.ssi_signo == SIGCHLD) {
+		reaper_child(&s->reaper);
+		return;
+	}
 	log_info("ending on signal %u; sandboxes go on", si.ssi_signo);
 	s->runner->ending = true;
 	loop_stop(&s->runner->loop);
@@ -116,9 +122,11 @@ static int set_up_signals(struct signals *s, struct runner *r, struct err *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->runner = r;
+	reaper_init(&s->reaper, &r->loop);
 	s->watch.cb = signal_event;
 	if (fd < 0 || loop_add(&r->loop, &s->watch, fd, EPOLLIN) < 0)
 		return err_sys(err, errno, "signals");
@@ -223,6 +231,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 	template_file_let_go(r);
 	template_let_go(r);
 	life_let_go(r);
+	reaper_stop(&sig->reaper);
 	loop_del(&r->loop, &sig->watch);
 	close(fd);
 	loop_free(&r->loop);

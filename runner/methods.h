@@ -9,6 +9,8 @@
  * answers it at once or later. */
 void method_runner_hello(struct request *rq);
 void method_runner_info(struct request *rq);
+void method_runner_check(struct request *rq);
+void method_runner_gc(struct request *rq);
 void method_runner_stop(struct request *rq);
 void method_runner_shutdown(struct request *rq);
 void method_sandbox_create(struct request *rq);

@@ -137,11 +137,43 @@ static void one_stopped(void *arg, const struct err *err)
 	work_submit(&s->runner->work, WORK_META, &s->synced);
 }
 
+static void stop_one(struct shutdown *s, struct sandbox *sb)
+{
+	if (sb->kind == SB_SNAPSHOT && sb->state == SB_FROZEN)
+		return;
+	s->left++;
+	/* what is not ready yet is not there */
+	if (sb->state == SB_CREATING ||
+	    (sb->kind != SB_SANDBOX && sb->state != SB_HELD &&
+	     sb->state != SB_FROZEN))
+		life_remove(sb, false, one_stopped, s);
+	else
+		life_stop(sb, one_stopped, s);
+}
+
+/* Whoever is stopped or removed may take others along, so that there is no next
+ * one to go on with: look again for one that was not told. */
+static void stop_all(struct shutdown *s, struct sandbox_list *list)
+{
+	struct sandbox *sb;
+
+	TAILQ_FOREACH(sb, list, link)
+		sb->marked = false;
+	do {
+		TAILQ_FOREACH(sb, list, link)
+			if (!sb->marked)
+				break;
+		if (sb) {
+			sb->marked = true;
+			stop_one(s, sb);
+		}
+	} while (sb);
+}
+
 void method_runner_shutdown(struct request *rq)
 {
 	struct runner *r = rq->runner;
 	struct shutdown *s = calloc(1, sizeof(*s));
-	struct sandbox *sb, *next;
 	struct err err = ERR_INIT;
 
 	if (!s || r->ending) {
@@ -159,29 +191,8 @@ void method_runner_shutdown(struct request *rq)
 	s->deadline.cb = shutdown_late;
 	loop_timer_set(&r->loop, &s->deadline,
 		       2 * r->agent_timeout_ms + SHUTDOWN_MORE_MS);
-	for (sb = TAILQ_FIRST(&r->sandboxes); sb; sb = next) {
-		next = TAILQ_NEXT(sb, link);
-		s->left++;
-		/* what is not ready yet is not there */
-		if (sb->state == SB_CREATING)
-			life_remove(sb, false, one_stopped, s);
-		else
-			life_stop(sb, one_stopped, s);
-	}
-	for (sb = TAILQ_FIRST(&r->hidden); sb; sb = next) {
-		next = TAILQ_NEXT(sb, link);
-		s->left++;
-		if (sb->state == SB_HELD || sb->state == SB_FROZEN)
-			life_stop(sb, one_stopped, s);
-		else
-			life_remove(sb, false, one_stopped, s);
-	}
-	for (sb = TAILQ_FIRST(&r->snapshots); sb; sb = next) {
-		next = TAILQ_NEXT(sb, link);
-		if (sb->state == SB_FROZEN)
-			continue;
-		s->left++;
-		life_remove(sb, false, one_stopped, s);
-	}
+	stop_all(s, &r->sandboxes);
+	stop_all(s, &r->hidden);
+	stop_all(s, &r->snapshots);
 	one_stopped(s, NULL);
 }

@@ -25,6 +25,8 @@ struct method {
 static const struct method methods[] = {
 	{ "runner.hello", method_runner_hello, "protocol:i version:s" },
 	{ "runner.info", method_runner_info, "" },
+	{ "runner.check", method_runner_check, "" },
+	{ "runner.gc", method_runner_gc, "dry_run?b" },
 	{ "runner.stop", method_runner_stop, "" },
 	{ "runner.shutdown", method_runner_shutdown, "" },
 	{ "sandbox.create", method_sandbox_create,

@@ -44,6 +44,7 @@ struct sandbox {
 	json_t *env, *labels;
 	struct sandbox_origin origin;
 	uint64_t used_ns;	/* of a template: when it was last copied */
+	bool marked;	/* by who goes through all of them */
 	bool filed, saving;	/* its memory is in files, too, or will be */
 	/* the newest point that it passed, as parent or as child; of a point:
 	 * the one before it */

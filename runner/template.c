@@ -348,8 +348,7 @@ void template_drop_image(struct runner *r, const char *digest)
 	}
 }
 
-/* Whether it can be copied, or could be. */
-static bool is_of_use(struct sandbox *t)
+bool template_is_of_use(struct sandbox *t)
 {
 	CLEANUP_IMAGE struct image img = { .nr_files = 0 };
 	struct err err = ERR_INIT;
@@ -378,7 +377,7 @@ void template_sweep(struct runner *r)
 		next = TAILQ_NEXT(t, link);
 		if (t->kind != SB_TEMPLATE || t->state == SB_REMOVING)
 			continue;
-		if (!is_of_use(t)) {
+		if (!template_is_of_use(t)) {
 			log_info("template %s of %s: removed%s%s", t->id,
 				 t->image, t->reason[0] ? ": " : "", t->reason);
 			life_remove(t, false, removed, NULL);

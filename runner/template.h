@@ -37,4 +37,7 @@ void template_sweep(struct runner *r);
 /* At the end: forget what is being made. */
 void template_let_go(struct runner *r);
 
+/* Whether it can be copied, or could be. */
+bool template_is_of_use(struct sandbox *t);
+
 #endif

@@ -341,7 +341,7 @@ endif
 if HAVE_CMOCKA
 runner_tests = test-chain test-cow-property test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
-	test-runner-layers test-runner-template \
+	test-runner-gc test-runner-layers test-runner-template \
 	test-runner-image test-runner-merge test-runner-points \
 	test-runner-pool test-runner-start \
 	test-runner-snapshot test-runner-idle test-runner-reset \
@@ -400,6 +400,10 @@ test_runner_fork_SOURCES = tests/unit/test-runner-fork.c $(runner_fork)
 test_runner_fork_CPPFLAGS = $(runner_cppflags)
 test_runner_fork_LDADD = $(runner_ldadd)
 EXTRA_test_runner_fork_DEPENDENCIES = $(runner_extra)
+test_runner_gc_SOURCES = tests/unit/test-runner-gc.c $(runner_fork)
+test_runner_gc_CPPFLAGS = $(runner_cppflags)
+test_runner_gc_LDADD = $(runner_ldadd)
+EXTRA_test_runner_gc_DEPENDENCIES = $(runner_extra)
 test_runner_layers_SOURCES = tests/unit/test-runner-layers.c $(runner_fork)
 test_runner_layers_CPPFLAGS = $(runner_cppflags)
 test_runner_layers_LDADD = $(runner_ldadd)

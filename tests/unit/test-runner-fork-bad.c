@@ -2,6 +2,7 @@
 /*
  * tests/unit/test-runner-fork-bad.c - sandbox.fork when something goes wrong
  */
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -277,6 +278,103 @@ static void the_parent_is_removed_meanwhile(void **state)
 	}
 }
 
+/* Return: whether a process is our runner's child, and waits to be reaped. */
+static bool is_zombie(const char *pid)
+{
+	char path[300], state = 0;
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%*d (%*[^)]) %c %d", &state, &parent) != 2)
+		state = 0;
+	fclose(f);
+	return state == 'Z' && parent == host_runner;
+}
+
+static int zombies(void)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	int n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += *e->d_name >= '1' && *e->d_name <= '9' &&
+		     is_zombie(e->d_name);
+	closedir(d);
+	return n;
+}
+
+static bool has_zombies(void *arg)
+{
+	return zombies() > 0;
+}
+
+static bool has_none(void *arg)
+{
+	return zombies() == 0;
+}
+
+/* The VMM has made them and died before it told; they end by themselves. */
+static void copies_that_nobody_knows_are_reaped(void **state)
+{
+	create("a", 162);
+	fork_fails(of_n("a", 3), "unavailable");
+	host_wait(has_zombies, NULL);
+	host_wait(has_none, NULL);
+	rm("a");
+	assert_nothing_left();
+}
+
+static bool no_vmms(void *arg)
+{
+	return host_vmms() == 0;
+}
+
+/* Whatever is under way is given up. */
+static void a_shutdown_in_the_middle_of_everything(void **state)
+{
+	struct conn c[8];
+	char name[16];
+
+	create("a", 158);	/* its forks are never answered */
+	create("s", 184);	/* takes a while to be saved */
+	create("p", 170);
+	fork_drop("p", 3);
+	for (int i = 0; i < 8; i++)
+		conn_open(&c[i], false);
+	conn_request(&c[0], "sandbox.fork", of_n("a", 5));
+	conn_request(&c[1], "sandbox.fork", of_n("a", 2));
+	conn_request(&c[2], "snapshot.create", by_name("s"));
+	conn_request(&c[3], "snapshot.create", by_name("p"));
+	for (int i = 4; i < 7; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		conn_request(&c[i], "sandbox.create",
+			     json_pack("{s:s, s:I}", "name", name, "memory",
+				       MIB_(i == 4 ? 142 : 170)));
+	}
+	conn_request(&c[7], "sandbox.fork", of_n("p", 20));
+	poll(NULL, 0, 100);
+	call_ok("runner.shutdown", NULL);
+	host_end(0);
+	for (int i = 0; i < 8; i++)
+		conn_close(&c[i]);
+	/* copies that nobody was told of end by themselves */
+	host_wait(no_vmms, NULL);
+	assert_null(host_start());
+	assert_true(sandbox_is("a", "stopped"));
+	rm("a");
+	rm("s");
+	rm("p");
+	rm("p-1");
+	rm("p-2");
+	rm("p-3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +392,8 @@ int main(void)
 		cmocka_unit_test(removed_while_they_are_made),
 		cmocka_unit_test(the_parent_is_removed_meanwhile),
 		cmocka_unit_test(the_vmm_never_answers),
+		cmocka_unit_test(copies_that_nobody_knows_are_reaped),
+		cmocka_unit_test(a_shutdown_in_the_middle_of_everything),
 	};
 
 	return cmocka_run_group_tests(tests, host_setup, host_teardown);

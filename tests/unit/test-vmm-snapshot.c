@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/crc32.h"
+#include "common/savedfmt.h"
 #include "runner/vmm/kvm.h"
 #include "runner/vmm/statefile.h"
 
@@ -106,6 +107,24 @@ static int restore(struct saved *s, int state, int memory, int template)
 				(size_t)n);
 }
 
+/* As `gc --check` sees them: alike. */
+static void expect_whole(int state, int memory, int template)
+{
+	struct err err = ERR_INIT;
+
+	if (saved_format_check(state, memory, template, NULL, NULL, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void expect_damaged(int state, int memory, int template)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(saved_format_check(state, memory, template, NULL,
+					    NULL, &err), -1);
+	assert_int_not_equal(err.code, ERR_NONE);
+}
+
 static void a_machine_goes_on_from_files(void **state)
 {
 	struct saved *s = *state;
@@ -183,6 +202,9 @@ static void only_what_differs_is_written(void **state)
 	assert_int_equal(vmm_rig_request(s->r, CTL_PAUSE), 0);
 	assert_int_equal(save(s, st, mem, s->memory), 0);
 	assert_true(blocks(mem) > 0 && blocks(mem) <= 64 * KIB);
+	expect_whole(st, mem, s->memory);
+	expect_whole(st3, m3, s->memory);
+	expect_damaged(st, mem, -1);
 	assert_int_equal(restore(s, st, mem, s->memory), 0);
 	assert_int_equal(vmm_rig_request(s->r, CTL_RESUME), 0);
 	type(s->r, "x");
@@ -231,6 +253,7 @@ static void flip(int fd, off_t at)
 
 static void expect_refused(struct saved *s, const char *why)
 {
+	expect_damaged(s->state, s->memory, -1);
 	assert_int_not_equal(restore(s, s->state, s->memory, -1), 0);
 	if (!strstr(s->r->reply.detail, why))
 		fail_msg("not \"%s\": %s", why, s->r->reply.detail);
@@ -244,6 +267,7 @@ static void damage_is_found(void **state)
 	boot(s);
 	assert_int_equal(save(s, s->state, s->memory, -1), 0);
 	assert_int_equal(fstat(s->state, &st), 0);
+	expect_whole(s->state, s->memory, -1);
 	for (off_t at = 0; at < st.st_size; at += st.st_size / 23) {
 		flip(s->state, at);
 		expect_refused(s, "state: ");
@@ -273,12 +297,14 @@ static void damage_of_the_template_is_found(void **state)
 	assert_int_equal(save(s, s->state, s->memory, -1), 0);
 	assert_int_equal(save(s, st, mem, s->memory), 0);
 	flip(s->memory, 0x1000000 + 20);
+	expect_damaged(st, mem, s->memory);
 	assert_int_not_equal(restore(s, st, mem, s->memory), 0);
 	if (!strstr(s->r->reply.detail, "template: damaged at 16 MiB"))
 		fail_msg("%s", s->r->reply.detail);
 	flip(s->memory, 0x1000000 + 20);
 	assert_int_equal(restore(s, st, mem, s->memory), 0);
 	/* one that was made without a template */
+	expect_damaged(s->state, s->memory, s->memory);
 	assert_int_not_equal(restore(s, s->state, s->memory, s->memory), 0);
 	close(st);
 	close(mem);
