@@ -95,7 +95,7 @@ kill_templates() {
 	exec 7>in
 	printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"runner.hello","params":{"protocol":1,"version":"0"}}' \
 		'{"jsonrpc":"2.0","id":2,"method":"sandbox.create","params":{"name":"tm3","image":"templ","memory":211812352}}' >&7
-	wait_until 100 jq -e 'select(.id == 2)' out
+	wait_until 100 jq -es 'any(.[]; .id == 2)' out
 	exec 7>&-
 	wait "$dial"
 	jq -e 'select(.id == 2) | .result.origin.how == "zygote"' out
