@@ -119,3 +119,19 @@ teardown_file() {
 		sh "$([ -n "$machine" ] || echo "$XDG_RUNTIME_DIR")")
 	[ "$n" = 1 ]
 }
+
+no_zombies() {
+	in_host sh -c 'for s in /proc/[0-9]*/status; do
+		read -r key name <"$s" || continue
+		[ "$name" != podflare-vmm ] || ! grep -q "^State:.*Z" "$s" || exit 1
+	done 2>/dev/null'
+}
+
+@test "a VMM that outlives its runner is reaped" {
+	[ -n "$machine" ] || skip "that is for the init of this host"
+	create rk2
+	podflare fork rk2 >/dev/null
+	kill_named podflared
+	podflare rm rk2 rk2-1
+	wait_until 20 no_zombies
+}
