@@ -30,6 +30,8 @@
 
 struct check_file {
 	uint64_t dev, ino;
+	char file[CHAIN_NAME];	/* of a machine's, which of them */
+	char *problem;		/* NULL: it is whole */
 };
 
 /* How to get rid of it. */
@@ -78,22 +80,51 @@ static void add(struct check *c, const struct check_target *t,
 	json_array_append_new(c->damage, o);
 }
 
-/* Files that several folders have are checked once. */
-static bool is_new(struct check *c, int fd)
+/* The file, and what was wrong with it. */
+static void found(struct check *c, const struct check_target *t, int fd,
+		  const char *file, bool memory, const char *problem)
 {
+	struct stat st;
+
+	add(c, t, file, memory, problem);
+	if (fstat(fd, &st) < 0)
+		return;
+	for (size_t i = 0; i < c->nr_seen; i++) {
+		struct check_file *f = &c->seen[i];
+
+		if (f->dev != st.st_dev || f->ino != st.st_ino)
+			continue;
+		snprintf(f->file, sizeof(f->file), "%s", file);
+		f->problem = strdup(problem);
+	}
+}
+
+/* Files that several folders have are checked once, and their damage is told for
+ * each of those that somebody sees. */
+static bool is_new(struct check *c, const struct check_target *t, int fd,
+		   bool memory)
+{
+	bool seen = t->image || (t->kind != SB_POINT && t->kind != SB_VIEW);
 	struct check_file *more;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return true;
-	for (size_t i = 0; i < c->nr_seen; i++)
-		if (c->seen[i].dev == st.st_dev && c->seen[i].ino == st.st_ino)
-			return false;
+	for (size_t i = 0; i < c->nr_seen; i++) {
+		const struct check_file *f = &c->seen[i];
+
+		if (f->dev != st.st_dev || f->ino != st.st_ino)
+			continue;
+		if (f->problem && seen)
+			add(c, t, f->file, memory, f->problem);
+		return false;
+	}
 	more = realloc(c->seen, (c->nr_seen + 1) * sizeof(*more));
 	if (!more)
 		return true;
 	c->seen = more;
-	c->seen[c->nr_seen++] = (struct check_file){ st.st_dev, st.st_ino };
+	c->seen[c->nr_seen++] = (struct check_file){ .dev = st.st_dev,
+						     .ino = st.st_ino };
 	return true;
 }
 
@@ -118,11 +149,11 @@ static void check_layer(struct check *c, const struct check_target *t,
 		add(c, t, name, false, strerror(errno));
 		return;
 	}
-	if (!is_new(c, fd))
+	if (!is_new(c, t, fd, false))
 		return;
 	c->layers++;
 	if (cow_format_check(fd, &report, &err) < 0)
-		add(c, t, name, false, err.msg);
+		found(c, t, fd, name, false, err.msg);
 	else
 		c->open += !report.sealed;
 }
@@ -183,14 +214,14 @@ static void check_memory(struct check *c, const struct check_target *t,
 			add(c, t, NULL, true, err.msg);
 		return;
 	}
-	if (is_new(c, f.state)) {
+	if (is_new(c, t, f.state, true)) {
 		c->memories++;
 		if (saved_format_check(f.state, f.memory, f.template, &c->stop,
 				       &c->bytes, &err) < 0 &&
 		    !atomic_load(&c->stop))
-			add(c, t, err.msg[0] == 's' ? SAVED_STATE :
-			    err.msg[0] == 't' ? SAVED_TEMPLATE : SAVED_MEMORY,
-			    true, err.msg);
+			found(c, t, f.state, err.msg[0] == 's' ? SAVED_STATE :
+			      err.msg[0] == 't' ? SAVED_TEMPLATE
+						: SAVED_MEMORY, true, err.msg);
 	}
 	saved_close(&f);
 }
@@ -234,13 +265,13 @@ static void check_image_file(struct check *c, const struct check_target *t,
 		return;
 	}
 	/* images share files */
-	if (!is_new(c, fd))
+	if (!is_new(c, t, fd, false))
 		return;
 	if (hash_file(c, fd, hex) < 0) {
 		if (!atomic_load(&c->stop))
 			add(c, t, f->name, false, "cannot be read");
 	} else if (strcmp(hex, f->sha256) != 0) {
-		add(c, t, f->name, false, "its SHA-256 is another one");
+		found(c, t, fd, f->name, false, "its SHA-256 is another one");
 	}
 }
 
@@ -294,6 +325,8 @@ void check_free(struct check *c)
 	for (size_t i = 0; i < c->n; i++)
 		if (c->targets[i].dirfd >= 0)
 			close(c->targets[i].dirfd);
+	for (size_t i = 0; i < c->nr_seen; i++)
+		free(c->seen[i].problem);
 	free(c->targets);
 	free(c->seen);
 	json_decref(c->damage);

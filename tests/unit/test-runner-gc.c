@@ -212,13 +212,14 @@ static void damage_is_found_and_has_a_cure(void **state)
 	r = check(0);
 	json_decref(r);
 
-	/* one that several have is told once; a description that is none */
+	/* one that both have, and their point; a description that is none */
 	fd = open_layer("a", "disk.000.cow");
 	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
 	close(fd);
 	make_file(in_data(path_of("a-1", "meta.json")));
-	r = check(2);
+	r = check(3);
 	assert_true(has(r, "damage", path_of("a", "disk.000.cow")));
+	assert_true(has(r, "damage", path_of("a-1", "disk.000.cow")));
 	assert_true(has(r, "damage", path_of("a-1", "meta.json")));
 	json_decref(r);
 	rm("a");
