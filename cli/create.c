@@ -25,6 +25,8 @@ const struct opt create_options[] = {
 	  "for so long", offsetof(struct create_opts, idle) },
 	{ OPT_STRING, 0, "on-idle", "ACTION", "freeze (the default) or rm",
 	  offsetof(struct create_opts, on_idle) },
+	{ OPT_STRING, 0, "net", "POLICY", "off (the default), on, allow=ITEM,...",
+	  offsetof(struct create_opts, net) },
 	{ OPT_LIST, 'e', "env", "K=V", "a variable of every command; K alone: "
 	  "ours", offsetof(struct create_opts, env) },
 	{ OPT_LIST, 0, "label", "K=V", "a label, shown by show and --json",
@@ -79,7 +81,8 @@ json_t *create_params(const struct create_opts *o, struct err *err)
 	if (!labels || set_text(params, "name", o->name, err) < 0 ||
 	    set_text(params, "image", o->image, err) < 0 ||
 	    set_text(params, "from", o->from, err) < 0 ||
-	    set_text(params, "on_idle", o->on_idle, err) < 0)
+	    set_text(params, "on_idle", o->on_idle, err) < 0 ||
+	    set_text(params, "net", o->net, err) < 0)
 		return NULL;
 	set_number(params, "cpus", o->cpus);
 	set_number(params, "memory", o->memory);

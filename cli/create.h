@@ -14,6 +14,7 @@ struct create_opts {
 	uint64_t disk;
 	uint64_t idle;		/* milliseconds */
 	const char *on_idle;
+	const char *net;	/* a policy */
 	struct opt_list env;
 	struct opt_list labels;
 };

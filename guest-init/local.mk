@@ -61,6 +61,7 @@ guest_init_boot_sources = \
 	guest-init/main.c \
 	guest-init/modules.c \
 	guest-init/mount.c \
+	guest-init/netif.c \
 	guest-init/system.c
 
 guest_init_common_sources = \
@@ -93,6 +94,7 @@ guest_init_headers = \
 	guest-init/mapped.h \
 	guest-init/mounts.h \
 	guest-init/names.h \
+	guest-init/netif.h \
 	guest-init/listen.h \
 	guest-init/modules.h \
 	guest-init/mount.h \
@@ -114,7 +116,8 @@ guest_init_headers = \
 
 guest_init_common_headers = \
 	common/agent.h common/buf.h common/cleanup.h common/err.h \
-	common/frame.h common/log.h common/loop.h common/tlv.h common/util.h
+	common/frame.h common/log.h common/loop.h common/netwire.h common/tlv.h \
+	common/util.h
 
 # What runs in the guest's interpreters, as bytes.
 guest_init_made = guest-init/repl-python.c

@@ -23,6 +23,7 @@
 #include "guest-init/listen.h"
 #include "guest-init/modules.h"
 #include "guest-init/mount.h"
+#include "guest-init/netif.h"
 #include "guest-init/spawn.h"
 #include "guest-init/system.h"
 
@@ -119,6 +120,7 @@ int main(void)
 	spawn_protect_self();
 	if (system_loopback_up() < 0)
 		kmsg_line(KMSG_WARN, "lo: %s", strerror(errno));
+	netif_start();
 	if (agent_init(&in.agent, system_of_guest(&halves), &err) < 0 ||
 	    watch_children(&in, &err) < 0 ||
 	    listen_start(&in.listener, &in.agent, &err) < 0)

@@ -127,7 +127,7 @@ int bootargs_open(struct sandbox *sb, const struct chain *chain,
 	*c = (struct vm_config){
 		.kvm = -1, .kernel = -1, .console = -1, .exit = -1,
 		.initrds = { -1, -1 }, .base = -1, .ram = sb->memory,
-		.vcpus = sb->cpus, .console_max = CONSOLE_MAX,
+		.vcpus = sb->cpus, .card = sb->card, .console_max = CONSOLE_MAX,
 		.cmdline = args->cmdline,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(c->disk); i++)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "runner/agent-json.h"
+#include "runner/netproc.h"
 #include "runner/param.h"
 
 #define NUMBER_MAX 100000	/* that is tried for a name */
@@ -40,6 +41,7 @@ struct sandbox *copies_register(struct sandbox *from, enum sandbox_kind kind,
 	sb->idle_rm = from->idle_rm;
 	sb->env = json_deep_copy(from->env);
 	sb->labels = json_deep_copy(from->labels);
+	netproc_copy_policy(sb, from);
 	gmtime_r(&now, &tm);
 	strftime(sb->created, sizeof(sb->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	sb->origin.forked = true;

@@ -23,14 +23,14 @@ char *import_meta_make(const struct sandbox *s)
 {
 	json_t *o = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:O, s:O, "
-		"s:I, s:b, s:b}",
+		"s:I, s:b, s:b, s:b}",
 		"podflare", PACKAGE_VERSION, "name", s->name, "sandbox_name",
 		s->origin.parent_name, "created", s->created, "image", s->image,
 		"image_digest", s->digest, "kernel", s->kernel, "cpus",
 		(int)s->cpus, "memory", (json_int_t)s->memory, "disk",
 		(json_int_t)s->disk, "env", s->env, "labels", s->labels,
 		"idle_timeout_ms", (json_int_t)s->idle_ms, "idle_rm",
-		s->idle_rm, "disk_only", s->disk_only);
+		s->idle_rm, "disk_only", s->disk_only, "card", s->card);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
 	json_decref(o);
@@ -110,6 +110,8 @@ static int fill(struct sandbox *s, const json_t *o)
 	s->cpus = (unsigned int)cpus;
 	s->idle_rm = param_bool(o, "idle_rm");
 	s->disk_only = param_bool(o, "disk_only");
+	/* what it may reach is not for a file to say: nothing, until --net */
+	s->card = param_bool(o, "card");
 	snprintf(from->how, sizeof(from->how), "import");
 	return 0;
 }
@@ -151,7 +153,7 @@ struct sandbox *import_meta_register(struct runner *r, const char *text,
 	if (!o || param_check(o, "podflare:s name:s sandbox_name:s created:s "
 			      "image:s image_digest:s kernel:s cpus:i memory:i "
 			      "disk:i env:o labels:o idle_timeout_ms:i "
-			      "idle_rm:b disk_only:b", NULL) < 0 ||
+			      "idle_rm:b disk_only:b card?b", NULL) < 0 ||
 	    (!name && !path_name_valid(param_str(o, "name", "")))) {
 		damaged(err);
 	} else if (snapshot_choose_name(r, name ? name : param_str(o, "name",

@@ -13,6 +13,7 @@
 #include "runner/events.h"
 #include "runner/flatten.h"
 #include "runner/fork-slot.h"
+#include "runner/netproc.h"
 #include "runner/store.h"
 #include "runner/text.h"
 
@@ -32,6 +33,16 @@ static void vm_disk_full(void *arg)
 	if (sb->state == SB_RUNNING || sb->state == SB_PAUSED)
 		snprintf(sb->reason, sizeof(sb->reason),
 			 "the host's disk is full: the guest got a write error");
+}
+
+static void vm_net_wanted(void *arg)
+{
+	struct sandbox *sb = arg;
+	struct err err = ERR_INIT;
+
+	/* what is only looked at, or copied, has none */
+	if (sb->kind == SB_SANDBOX && netproc_start(sb, &err) < 0)
+		log_warn("sandbox %s: network: %s", sb->id, err.msg);
 }
 
 /* Whether the console's end tells of a kernel panic rather than a reboot. */
@@ -129,6 +140,7 @@ static void vm_gone(void *arg, const struct vm_end *end)
 const struct vmproc_ops life_vm_ops = {
 	.agent_up = vm_agent_up,
 	.disk_full = vm_disk_full,
+	.net_wanted = vm_net_wanted,
 	.gone = vm_gone,
 };
 

@@ -48,6 +48,7 @@ librunner_a_SOURCES = \
 	runner/methods.h \
 	runner/names.c runner/names.h \
 	runner/param.c runner/param.h \
+	runner/netproc.c runner/netproc.h \
 	runner/places.c runner/places.h \
 	runner/points.c runner/points.h \
 	runner/reap.c runner/reap.h \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runner/kvm.h"
+#include "runner/netproc.h"
 #include "runner/param.h"
 #include "runner/places.h"
 
@@ -61,7 +62,8 @@ void machine_stamp(struct sandbox *sb)
 int machine_fill(struct sandbox *sb, const json_t *params, struct err *err)
 {
 	machine_stamp(sb);
-	if (set_sizes(sb, params, err) < 0)
+	if (set_sizes(sb, params, err) < 0 ||
+	    netproc_set_policy(sb, param_str(params, "net", NULL), err) < 0)
 		return -1;
 	return set_image(sb, param_str(params, "image", "default"), err);
 }

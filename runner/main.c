@@ -28,6 +28,7 @@
 #include "runner/idle.h"
 #include "runner/image-put.h"
 #include "runner/life.h"
+#include "runner/netproc.h"
 #include "runner/places.h"
 #include "runner/pool.h"
 #include "runner/reap.h"
@@ -232,6 +233,7 @@ static void finish(struct runner *r, struct signals *sig, bool own)
 	template_let_go(r);
 	life_let_go(r);
 	reaper_stop(&sig->reaper);
+	netproc_let_go(r);
 	loop_del(&r->loop, &sig->watch);
 	close(fd);
 	loop_free(&r->loop);
@@ -260,6 +262,7 @@ int main(int argc, char **argv)
 	LIST_INIT(&r.template_saves);
 	LIST_INIT(&r.exports);
 	TAILQ_INIT(&r.boot_queue);
+	LIST_INIT(&r.netprocs);
 	r.started_ns = now_ns();
 	set_bounds(&r);
 	if ((!opt.foreground && daemon_open_log(&err) < 0) ||

@@ -18,6 +18,7 @@
 #include "runner/life.h"
 #include "runner/machine.h"
 #include "runner/methods.h"
+#include "runner/netproc.h"
 #include "runner/param.h"
 #include "runner/sandbox-json.h"
 
@@ -199,6 +200,17 @@ static int set_from(struct sandbox *sb, const json_t *params,
 		if (param_get(params, fixed[i]))
 			return err_set(err, ERR_USAGE, "%s: is that of the "
 				       "snapshot", fixed[i]);
+	if (param_get(params, "net")) {
+		if (netproc_set_policy(sb, param_str(params, "net", NULL),
+				       err) < 0)
+			return -1;
+		if (sb->card && !snapshot->card)
+			return err_set(err, ERR_USAGE, "net: the snapshot is "
+				       "of a sandbox without a network");
+		sb->card = snapshot->card;
+	} else {
+		netproc_copy_policy(sb, snapshot);
+	}
 	machine_stamp(sb);
 	snprintf(sb->image, sizeof(sb->image), "%s", snapshot->image);
 	snprintf(sb->digest, sizeof(sb->digest), "%s", snapshot->digest);

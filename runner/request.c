@@ -31,7 +31,7 @@ static const struct method methods[] = {
 	{ "runner.shutdown", method_runner_shutdown, "" },
 	{ "sandbox.create", method_sandbox_create,
 	  "name?s image?s from?s cpus?i memory?i disk?i env?o labels?o "
-	  "idle_timeout_ms?i on_idle?s" },
+	  "idle_timeout_ms?i on_idle?s net?s" },
 	{ "sandbox.fork", method_sandbox_fork,
 	  "sandbox:s n?i name?s env?o labels?o" },
 	{ "sandbox.merge", method_sandbox_merge,

@@ -251,6 +251,9 @@ static struct sandbox *register_standin(const struct reset *rs,
 	in->standin = true;
 	in->env = replace(in->env, sb->env);
 	in->labels = replace(in->labels, sb->labels);
+	/* the card is the machine's, what it may reach the sandbox's */
+	json_decref(in->net);
+	in->net = json_incref(sb->net);
 	in->idle_ms = sb->idle_ms;
 	in->idle_rm = sb->idle_rm;
 	in->top = s->top;

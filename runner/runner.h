@@ -30,6 +30,7 @@ LIST_HEAD(template_saves, template_save);
 LIST_HEAD(exports, export);
 TAILQ_HEAD(sandbox_list, sandbox);
 LIST_HEAD(disk_build_list, disk_build);
+LIST_HEAD(netproc_list, netproc);
 
 /* Where things are; all descriptors are directories, open for life. */
 struct places {
@@ -66,6 +67,7 @@ struct runner {
 	unsigned int nr_freezes;	/* and these, snapshots and imports */
 	struct disk_build_list disk_builds;
 	struct boot_queue boot_queue;	/* waiting for their turn */
+	struct netproc_list netprocs;
 	unsigned int nr_boots, max_boots;	/* going on at once */
 	struct loop_timer idle;	/* the next look at those that may be idle */
 	char boot_id[40];	/* of the host */

@@ -47,6 +47,8 @@ json_t *sandbox_to_json(struct sandbox *sb)
 		"origin", sandbox_origin_json(sb), "disk_used",
 		(json_int_t)(sb->dirfd >= 0 ? chain_used(sb->dirfd) : 0));
 
+	json_object_set_new(o, "net", sb->net ? json_incref(sb->net)
+					      : json_string("off"));
 	json_object_set_new(o, "pid", sb->vm
 			    ? json_integer(vmproc_pid(sb->vm)) : json_null());
 	if (sb->state == SB_FROZEN || sb->state == SB_THAWING)
@@ -73,7 +75,7 @@ json_t *sandbox_to_json(struct sandbox *sb)
 json_t *sandbox_to_item(struct sandbox *sb, size_t *used)
 {
 	static const char *const longer[] = { "env", "labels", "origin",
-					      "reason" };
+					      "reason", "net" };
 	json_t *o = sandbox_to_json(sb);
 	size_t size;
 

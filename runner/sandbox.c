@@ -143,6 +143,7 @@ void sandbox_unref(struct sandbox *sb)
 		return;
 	json_decref(sb->env);
 	json_decref(sb->labels);
+	json_decref(sb->net);
 	json_decref(sb->steps);
 	if (sb->dirfd >= 0)
 		close(sb->dirfd);

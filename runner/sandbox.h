@@ -42,6 +42,8 @@ struct sandbox {
 	unsigned int cpus;
 	uint64_t memory, disk;
 	json_t *env, *labels;
+	bool card;		/* it has a network card */
+	json_t *net;		/* the text of its policy, NULL: off */
 	struct sandbox_origin origin;
 	uint64_t used_ns;	/* of a template: when it was last copied */
 	bool marked;	/* by who goes through all of them */

@@ -65,7 +65,13 @@ char *store_text(const struct sandbox *sb)
 		"top", (int)sb->top, "idle_ms",
 		(json_int_t)sb->idle_ms, "idle_rm", sb->idle_rm, "disk_only",
 		sb->disk_only);
-	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+	char *text;
+
+	if (o && sb->card)
+		json_object_set_new(o, "card", json_true());
+	if (o && sb->net)
+		json_object_set(o, "net", sb->net);
+	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 
 	json_decref(o);
 	return text;
@@ -335,6 +341,8 @@ static int fill(struct sandbox *sb, const json_t *o)
 
 	sb->env = get_value(o, "env", JSON_OBJECT);
 	sb->labels = get_value(o, "labels", JSON_OBJECT);
+	sb->card = json_is_true(json_object_get(o, "card"));
+	sb->net = get_value(o, "net", JSON_STRING);
 	sb->cpus = (unsigned int)json_integer_value(
 		json_object_get(o, "cpus"));
 	sb->memory = (uint64_t)json_integer_value(

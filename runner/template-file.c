@@ -177,6 +177,7 @@ static int begin_copy(struct template_save *s, struct err *err)
 	copy->labels = json_object();
 	copy->memory = t->memory;
 	copy->disk = t->disk;
+	copy->card = t->card;
 	s->fork = fork_new(t, 1, &ops, s, err);
 	if (!s->fork) {
 		sandbox_unregister(copy);

@@ -9,7 +9,8 @@
 bool template_alike(const struct sandbox *a, const struct sandbox *b)
 {
 	return strcmp(a->digest, b->digest) == 0 && a->cpus == b->cpus &&
-	       a->memory == b->memory && a->disk == b->disk;
+	       a->memory == b->memory && a->disk == b->disk &&
+	       a->card == b->card;
 }
 
 void template_stamp(struct sandbox *sb)

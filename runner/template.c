@@ -131,6 +131,7 @@ static struct sandbox *hidden_like(const struct sandbox *like,
 	sb->cpus = like->cpus;
 	sb->memory = like->memory;
 	sb->disk = like->disk;
+	sb->card = like->card;
 	sb->env = json_object();
 	sb->labels = json_object();
 	if (kind == SB_TEMPLATE)

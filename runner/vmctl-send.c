@@ -11,10 +11,15 @@
 #include "common/agent.h"
 #include "common/fdpass.h"
 
+#define NET_MTU 65520	/* large frames save what segmentation would */
 #define CHILD_FDS 5	/* of a child in a CTL_FORK */
 
 _Static_assert(VM_FORK_MAX == CTL_FORK_MAX, "children of one fork");
 _Static_assert(1 + CHILD_FDS * CTL_FORK_MAX <= FDPASS_MAX, "a CTL_FORK has to fit");
+
+/* Of every sandbox: no two of them share a wire, a fork cannot change what its
+ * guest knows, and nothing about the host is told by it. */
+static const uint8_t mac[6] = { 0x02, 'p', 'f', 0, 0, 1 };
 
 static int add_disk(struct ctl_config *m, const char *id, uint32_t kind,
 		    const int *fds, int nr_fds, int *all, size_t *n)
@@ -53,6 +58,10 @@ struct vmctl_call *vmctl_config(struct vmctl *v, const struct vm_config *cfg,
 		err_set(err, ERR_LIMIT, "command line or disk chain too long");
 		return NULL;
 	}
+	if (cfg->card) {
+		memcpy(m.net_mac, mac, sizeof(m.net_mac));
+		m.net_mtu = NET_MTU;
+	}
 	snprintf(m.cmdline, sizeof(m.cmdline), "%s", cfg->cmdline);
 	c = vmctl_call_new(v, CTL_CONFIG, timeout_ms, err);
 	if (!c)
@@ -63,6 +72,21 @@ struct vmctl_call *vmctl_config(struct vmctl *v, const struct vm_config *cfg,
 	return vmctl_call_send(c, &m, sizeof(m), fds, n, err) < 0 ? NULL : c;
 }
 
+
+struct vmctl_call *vmctl_net(struct vmctl *v, int wire,
+			     unsigned int timeout_ms, vmctl_cb cb, void *arg,
+			     struct err *err)
+{
+	struct vmctl_call *c = vmctl_call_new(v, CTL_NET, timeout_ms, err);
+	struct ctl_header m;
+
+	if (!c)
+		return NULL;
+	c->cb = cb;
+	c->arg = arg;
+	m = c->msg.h;
+	return vmctl_call_send(c, &m, sizeof(m), &wire, 1, err) < 0 ? NULL : c;
+}
 
 struct vmctl_call *vmctl_fork(struct vmctl *v, int top,
 			      const struct vm_fork_child *children,

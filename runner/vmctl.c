@@ -336,6 +336,9 @@ static int handle_event(struct vmctl *v, const struct ctl_event *m,
 	case CTL_EV_DISK_FULL:
 		v->ops->disk_full(v->arg);
 		return 0;
+	case CTL_EV_NET:
+		v->ops->net_wanted(v->arg);
+		return 0;
 	case CTL_EV_EXIT:
 		/* the process's end and its exit record tell it */
 		return 0;

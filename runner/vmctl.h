@@ -46,6 +46,7 @@ struct vm_config {
 	int base;		/* /dev/vda, read-only */
 	int disk[VM_LAYERS_MAX];	/* /dev/vdb: raw bottom, layers */
 	int nr_disk;
+	bool card;		/* of a network */
 	uint64_t ram;
 	unsigned int vcpus;
 	uint64_t console_max;
@@ -63,6 +64,7 @@ struct vmctl_call;
 struct vmctl_ops {
 	void (*agent_up)(void *arg, const struct vm_status *st);
 	void (*disk_full)(void *arg);
+	void (*net_wanted)(void *arg);
 	/* The socket is closed or out of step; calls have failed before. No
 	 * more callbacks come. @err NULL: a clean end of stream. */
 	void (*closed)(void *arg, const struct err *err);
@@ -86,6 +88,10 @@ struct vmctl_call *vmctl_config(struct vmctl *v, const struct vm_config *cfg,
 struct vmctl_call *vmctl_order(struct vmctl *v, enum vm_order order,
 			       unsigned int timeout_ms, vmctl_cb cb, void *arg,
 			       struct err *err);
+/* A wire for its network card. @param wire stays the caller's */
+struct vmctl_call *vmctl_net(struct vmctl *v, int wire,
+			     unsigned int timeout_ms, vmctl_cb cb, void *arg,
+			     struct err *err);
 /* A stream to a vsock port of the guest. */
 struct vmctl_call *vmctl_connect(struct vmctl *v, uint32_t port,
 				 unsigned int timeout_ms, vmctl_cb cb,

@@ -104,6 +104,13 @@ static void ctl_disk_full(void *arg)
 	vm->ops->disk_full(vm->arg);
 }
 
+static void ctl_net_wanted(void *arg)
+{
+	struct vmproc *vm = arg;
+
+	vm->ops->net_wanted(vm->arg);
+}
+
 static void ctl_closed(void *arg, const struct err *err)
 {
 	struct vmproc *vm = arg;
@@ -117,6 +124,7 @@ static void ctl_closed(void *arg, const struct err *err)
 static const struct vmctl_ops ctl_ops = {
 	.agent_up = ctl_agent_up,
 	.disk_full = ctl_disk_full,
+	.net_wanted = ctl_net_wanted,
 	.closed = ctl_closed,
 };
 
@@ -197,7 +205,7 @@ static int connect_listener(struct vmproc *vm, pid_t pid, struct err *err)
 
 /* Only what is meant for it: the user's environment may hold secrets, and the
  * VMM is the guest's neighbour. */
-static void make_env(const char **out, size_t max)
+void vmproc_make_env(const char **out, size_t max)
 {
 	static const char *const prefixes[] = {
 		"PODFLARE_", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
@@ -268,7 +276,7 @@ static int start_process(struct vmproc *vm, struct err *err)
 		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (log < 0)
 		return err_sys(err, errno, "%s", VMPROC_LOG_FILE);
-	make_env(env, ARRAY_SIZE(env));
+	vmproc_make_env(env, ARRAY_SIZE(env));
 	s.fds[0] = s.fds[1] = -1;
 	s.fds[2] = log;
 	s.fds[3] = sock;

@@ -22,6 +22,7 @@ struct vmproc;
 struct vmproc_ops {
 	void (*agent_up)(void *arg, const struct vm_status *st);
 	void (*disk_full)(void *arg);
+	void (*net_wanted)(void *arg);	/* its guest sends: vmctl_net() */
 	/* The process has ended. Calls in flight have failed before; the
 	 * vmproc is freed after this call. */
 	void (*gone)(void *arg, const struct vm_end *end);
@@ -46,6 +47,8 @@ void vmproc_kill_listener(struct runner *r, const char *id, int dirfd);
 struct vmproc *vmproc_adopt(struct runner *r, const char *id, int dirfd,
 			    const struct vmproc_ops *ops, void *arg,
 			    struct vm_end *end);
+/* The variables that a neighbour of a guest is given, and no others. */
+void vmproc_make_env(const char **out, size_t max);
 /* What vmm.pid says of it; @out has VMPROC_ID bytes. */
 void vmproc_identity(const struct vmproc *vm, char *out);
 /* Write that into a sandbox's folder. For any thread. Return: 0, -1 with @err. */

@@ -18,7 +18,7 @@ common/jsonrpc  common/                         jansson
 common/config   common/(?!jsonrpc)              -
 common/yaml     common/(?!jsonrpc)              -
 cli             (common|cli)/                   jansson|sha2
-runner          (common|runner(?!/vmm|/net))/   jansson|sha2
+runner          (common|runner(?!/vmm/|/net/))/   jansson|sha2
 runner/vmm      (common/(?!jsonrpc|config|yaml)|runner/vmm)/?  -
 runner/net      (common/(?!jsonrpc|config|yaml)|runner/net)/?  slirp/.*|libslirp
 machine         (common/(?!config|yaml)|machine/)             jansson|sha2

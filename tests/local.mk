@@ -342,7 +342,7 @@ if HAVE_CMOCKA
 runner_tests = test-chain test-cow-property test-runner test-runner-api test-runner-bad \
 	test-runner-fork test-runner-fork-bad test-runner-freeze \
 	test-runner-gc test-runner-layers test-runner-template \
-	test-runner-image test-runner-merge test-runner-points \
+	test-runner-image test-runner-merge test-runner-net test-runner-points \
 	test-runner-pool test-runner-start \
 	test-runner-snapshot test-runner-idle test-runner-reset \
 	test-runner-export test-runner-import-bad
@@ -364,7 +364,7 @@ fake_vmm_LDADD = libcommon.a
 runner_host = tests/unit/runner-host.c tests/unit/runner-conn.c \
 	tests/unit/runner-host.h
 runner_cppflags = $(unit_cppflags) $(JANSSON_CFLAGS) $(MD_CFLAGS)
-runner_extra = fake-vmm$(EXEEXT) podflared$(EXEEXT)
+runner_extra = fake-vmm$(EXEEXT) podflared$(EXEEXT) podflare-net$(EXEEXT)
 runner_ldadd = libjsonrpc.a libcommon.a $(JANSSON_LIBS) $(MD_LIBS) \
 	$(CMOCKA_LIBS)
 test_chain_SOURCES = tests/unit/test-chain.c
@@ -455,6 +455,11 @@ test_runner_merge_SOURCES = tests/unit/test-runner-merge.c $(runner_fork)
 test_runner_merge_CPPFLAGS = $(runner_cppflags)
 test_runner_merge_LDADD = $(runner_ldadd)
 EXTRA_test_runner_merge_DEPENDENCIES = $(runner_extra)
+test_runner_net_SOURCES = tests/unit/test-runner-net.c $(runner_host) \
+	tests/unit/netns.c tests/unit/netns.h
+test_runner_net_CPPFLAGS = $(runner_cppflags)
+test_runner_net_LDADD = $(runner_ldadd)
+EXTRA_test_runner_net_DEPENDENCIES = $(runner_extra)
 test_runner_points_SOURCES = tests/unit/test-runner-points.c $(runner_fork)
 test_runner_points_CPPFLAGS = $(runner_cppflags)
 test_runner_points_LDADD = $(runner_ldadd)

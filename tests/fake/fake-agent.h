@@ -24,6 +24,8 @@ struct fake_vmm {
 	uint32_t state;		/* enum ctl_state */
 	uint64_t ram, up_at;
 	bool restored;		/* from files */
+	bool card;		/* of a network: it asks, and sends one frame */
+	int wire;		/* to what it was given, -1 */
 	/* of the last disk of a CTL_CONFIG or CTL_RESTORE */
 	int layers[CTL_MAX_LAYERS];
 	unsigned int nr_layers;

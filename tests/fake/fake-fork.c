@@ -76,6 +76,9 @@ static pid_t make(const int *own, bool held)
 	pid = fork();
 	if (pid == 0) {
 		close(ready[0]);
+		if (vmm.wire >= 0)
+			close(vmm.wire);
+		vmm.wire = -1;
 		become(own, held, ready[1]);
 		return 0;
 	}

@@ -36,7 +36,7 @@
 #include "runner/vmm/control.h"
 #include "tests/fake/fake-agent.h"
 
-struct fake_vmm vmm = { .conn = -1, .exit_fd = -1, .console_fd = -1,
+struct fake_vmm vmm = { .conn = -1, .exit_fd = -1, .console_fd = -1, .wire = -1,
 			.state = CTL_STATE_NEW };
 static atomic_bool powered_off;
 static const char *resumed = "";	/* PODFLARE_FAKE_RESUME, once it was */
@@ -102,6 +102,7 @@ static void configure(const struct ctl_config *c, const int *fds, size_t nfds)
 
 	alarm(0);
 	vmm.ram = c->ram;
+	vmm.card = c->net_mtu != 0;
 	for (uint32_t i = 0; i < c->nr_disks; i++)
 		need += c->disks[i].nr_fds;
 	if (nfds != need || !strstr(c->cmdline, "podflare.base=squashfs")) {
@@ -166,6 +167,27 @@ static void serve_console(int fd)
 	close(fd);
 }
 
+/* Ask on the wire who the router is, and tell what comes. */
+static void try_wire(uint64_t seq, int wire)
+{
+	static const uint8_t ask[] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x70, 0x66, 0, 0, 1,
+		8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0x70, 0x66, 0, 0, 1,
+		10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
+	};
+	struct pollfd p = { .fd = wire, .events = POLLIN };
+	uint8_t answer[100];
+
+	fake_reply(seq, 0, "", -1);
+	if (vmm.wire >= 0)
+		close(vmm.wire);
+	vmm.wire = wire;
+	if (send(wire, ask, sizeof(ask), MSG_NOSIGNAL) == sizeof(ask) &&
+	    poll(&p, 1, 5000) == 1 &&
+	    recv(wire, answer, sizeof(answer), MSG_DONTWAIT) >= 42)
+		fake_console("the wire answers\n");
+}
+
 static void on_message(const union fake_message *m, size_t len, int *fds,
 		       size_t nfds)
 {
@@ -199,7 +221,13 @@ static void on_message(const union fake_message *m, size_t len, int *fds,
 					       : CTL_STATE_RUNNING;
 		fake_reply(m->h.seq, 0, "", -1);
 		return;
+	case CTL_NET:
+		if (nfds == 1)
+			try_wire(m->h.seq, fds[0]);
+		return;
 	case CTL_CONNECT:
+		if (vmm.card && vmm.wire < 0)
+			event(CTL_EV_NET);
 		if (strcmp(resumed, "hang") == 0) {
 			give_stream(m->h.seq, serve_nothing);
 			return;

@@ -95,6 +95,7 @@ static void set_up_folders(void)
 	write_file(host_path("libexec/init.cpio"), "init");
 	copy_program("podflared", "podflared");
 	copy_program("fake-vmm", "podflare-vmm");
+	copy_program("podflare-net", "podflare-net");
 }
 
 char *host_start(void)

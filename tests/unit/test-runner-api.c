@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,6 +93,45 @@ static void test_exec_parameters(void **state)
 					""), "usage"));
 	conn_close(&c);
 	call_ok("sandbox.rm", json_pack("{s:s}", "sandbox", "x"));
+}
+
+static void test_network_policies(void **state)
+{
+	static const char *const bad[] = {
+		"", "yes", "allow=", "allow=1.2.3", "allow=10.0.0.0/33",
+		"allow=example.org,", "allow=*",
+	};
+	struct conn c;
+
+	conn_open(&c, false);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		json_decref(conn_fail(&c, "sandbox.create",
+				      json_pack("{s:s}", "net", bad[i]),
+				      "usage"));
+	conn_close(&c);
+	assert_int_equal(host_count("data/podflare/sandboxes"), 0);
+	call_ok("sandbox.create", json_pack("{s:s, s:s}", "name", "none",
+					    "net", "off"));
+	call_ok("sandbox.create", json_pack("{s:s, s:s}", "name", "all", "net",
+					    "on"));
+	call_ok("sandbox.create", json_pack("{s:s, s:s}", "name", "some", "net",
+					    "allow=192.0.2.0/24:443"));
+	assert_string_equal(sandbox_text("none", "net"), "off");
+	assert_string_equal(sandbox_text("all", "net"), "on");
+	call_ok("sandbox.fork", json_pack("{s:s, s:s}", "sandbox", "some",
+					  "name", "copy"));
+	assert_string_equal(sandbox_text("copy", "net"),
+			    "allow=192.0.2.0/24:443");
+	/* it is kept */
+	host_end(SIGKILL);
+	free(host_start());
+	assert_string_equal(sandbox_text("copy", "net"),
+			    "allow=192.0.2.0/24:443");
+	assert_string_equal(sandbox_text("none", "net"), "off");
+	call_ok("sandbox.rm", json_pack("{s:s}", "sandbox", "none"));
+	call_ok("sandbox.rm", json_pack("{s:s}", "sandbox", "all"));
+	call_ok("sandbox.rm", json_pack("{s:s}", "sandbox", "some"));
+	call_ok("sandbox.rm", json_pack("{s:s}", "sandbox", "copy"));
 }
 
 static void test_hello_comes_first(void **state)
@@ -311,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown_method_and_parameters),
 		cmocka_unit_test(test_exec_parameters),
+		cmocka_unit_test(test_network_policies),
 		cmocka_unit_test(test_hello_comes_first),
 		cmocka_unit_test(test_2000_malformed_lines),
 		cmocka_unit_test(test_2000_malformed_lines_at_once),
