@@ -50,7 +50,7 @@ void method_runner_info(struct request *rq)
 	if (fd >= 0)
 		close(fd);
 	TAILQ_FOREACH(sb, &r->sandboxes, link)
-		n += sb->state != SB_REMOVING;
+		n += sandbox_is_shown(sb);
 	request_done(rq, json_pack(
 		"{s:s, s:i, s:I, s:i, s:s, s:{s:b, s:s, s:s}, s:{s:b, s:s, s:s}}",
 		"version", PACKAGE_VERSION, "pid", (int)getpid(), "uptime_ms",

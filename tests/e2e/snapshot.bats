@@ -16,7 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
-	podflare rm -f sn1 sn2 sn3 sn4 sn5
+	podflare rm -f sn1 sn2 sn3 sn4 sn5 sn6-1 sn6-2 sn6-3
 	for s in $(podflare -q snapshot ls); do
 		podflare snapshot rm "$s"
 	done
@@ -46,6 +46,21 @@ counts() {
 	[ "$(podflare exec sn2 cat /root/file)" = sn2 ]
 	[ "$(field sn2 .origin.how)" = snapshot ]
 	[ "$(field sn2 .origin.parent_name)" = point ]
+}
+
+@test "several copies at once, and run --from" {
+	for i in 1 2 3; do
+		podflare create --from point -n sn6-$i &
+		pids[i]=$!
+	done
+	for i in 1 2 3; do
+		wait "${pids[i]}"
+		[ "$(podflare exec sn6-$i cat /root/file)" = before ]
+	done
+	podflare rm sn6-1 sn6-2 sn6-3
+	[ "$(podflare run --from point -- cat /root/file)" = before ]
+	run --separate-stderr -125 podflare run --from nosuch -- true
+	error_says 'snapshot nosuch'
 }
 
 @test "copies are machines of their own" {

@@ -304,6 +304,27 @@ static void a_client_that_goes_away_leaves_it_as_it_was(void **state)
 	done();
 }
 
+static void a_shutdown_meanwhile_leaves_what_it_was(void **state)
+{
+	bool (*const stages[])(void *arg) = { stands_in, keeps };
+
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		struct conn c;
+
+		begin(&c, stages[i]);
+		call_ok("runner.shutdown", NULL);
+		conn_close(&c);
+		host_end(SIGTERM);
+		assert_null(host_start());
+		assert_string_equal(sandbox_text("f", "state"), "stopped");
+		assert_string_equal(sandbox_text("f", "memory"), "192937984");
+		host_wait(one_folder, NULL);
+		rm("f");
+		snap_rm("good");
+		done();
+	}
+}
+
 static void it_may_be_removed_meanwhile(void **state)
 {
 	struct conn c;
@@ -383,6 +404,7 @@ int main(void)
 		cmocka_unit_test(without_room_for_what_it_was_nothing_happens),
 		cmocka_unit_test(a_runner_killed_meanwhile_leaves_it_as_it_was),
 		cmocka_unit_test(a_client_that_goes_away_leaves_it_as_it_was),
+		cmocka_unit_test(a_shutdown_meanwhile_leaves_what_it_was),
 		cmocka_unit_test(it_may_be_removed_meanwhile),
 		cmocka_unit_test(the_copys_end_meanwhile_is_noticed),
 		cmocka_unit_test(the_log_tells_of_it),
