@@ -8,6 +8,7 @@
  */
 #include "runner/vmm/x86/cpuid.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 
@@ -132,11 +133,29 @@ static void fix_caches(struct kvm_cpuid_entry2 *e,
 		e->eax |= last << 26;			/* cores - 1 */
 }
 
+/* Whether our own CPU is QEMU's, in software. */
+static bool is_emulated(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	if (!(c & BIT(31)))	/* no hypervisor: its leaves are undefined */
+		return false;
+	__cpuid(0x40000000, a, b, c, d);
+	return b == 0x54474354;	/* "TCGT" */
+}
+
 static void fix_kvm_features(struct kvm_cpuid_entry2 *e)
 {
 	/* Asynchronous page faults strand tasks in a restored or forked guest:
 	 * a "page ready" of the old VM never comes. */
 	e->eax &= ~(BIT(4) | BIT(10) | BIT(14));
+	/* From an injection to the next exit, QEMU may deliver an interrupt a
+	 * second time, into its own handler: when it counts instructions, at
+	 * each timer of its own.  Without PV EOI the handler's first act is
+	 * an exit; with it, it holds locks by then, and takes them again. */
+	if (is_emulated())
+		e->eax &= ~BIT(6);
 }
 
 static void fix_entry(struct kvm_cpuid_entry2 *e,
