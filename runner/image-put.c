@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -25,36 +24,11 @@
 #include "common/path.h"
 #include "runner/names.h"
 #include "runner/places.h"
+#include "runner/upload.h"
 
-#define SILENCE_MS 60000
 #define PUT_PREFIX ".tmp-put-"
 #define GONE_PREFIX ".rm-"
 #define STALE_S (24 * 3600)
-
-/* The next frame, in time. Return: 0, or -1 with @err. */
-static int next_frame(struct image_stream *s, struct frame *f, struct err *err)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLIN };
-	ssize_t n;
-	int rc;
-
-	while ((rc = frame_next(&s->in, f)) == 0) {
-		rc = (int)TEMP_FAILURE_RETRY(poll(&p, 1, SILENCE_MS));
-		if (rc == 0)
-			return err_set(err, ERR_TIMEOUT,
-				       "the client sent nothing for %d s",
-				       SILENCE_MS / 1000);
-		n = frame_fill(&s->in, s->fd);
-		if (n < 0 && errno == EAGAIN)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "client");
-		if (n == 0)
-			return err_set(err, ERR_CANCELLED,
-				       "the client went away");
-	}
-	return rc < 0 ? err_set(err, ERR_PROTOCOL, "malformed frame") : 0;
-}
 
 static int write_all(int fd, const uint8_t *p, size_t len)
 {
@@ -75,7 +49,7 @@ static int receive_data(struct image_stream *s, const struct image_file *file,
 	struct frame f;
 
 	for (;;) {
-		if (next_frame(s, &f, err) < 0)
+		if (upload_frame(s->fd, &s->in, &f, err) < 0)
 			return -1;
 		if (f.type == AGENT_END && f.len == 0)
 			break;

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "common/agent.h"
@@ -21,8 +20,8 @@
 #include "common/snapfile.h"
 #include "runner/chain.h"
 #include "runner/saved.h"
+#include "runner/upload.h"
 
-#define SILENCE_MS 60000
 #define STATE_MAX (4 * MIB)
 
 struct import {
@@ -46,37 +45,12 @@ struct import {
 
 /* ---- bytes in ---- */
 
-static int next_frame(struct import_stream *s, struct frame *f,
-		      struct err *err)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLIN };
-	ssize_t n;
-	int rc;
-
-	while ((rc = frame_next(&s->in, f)) == 0) {
-		rc = (int)TEMP_FAILURE_RETRY(poll(&p, 1, SILENCE_MS));
-		if (rc == 0)
-			return err_set(err, ERR_TIMEOUT,
-				       "the client sent nothing for %d s",
-				       SILENCE_MS / 1000);
-		n = frame_fill(&s->in, s->fd);
-		if (n < 0 && errno == EAGAIN)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "client");
-		if (n == 0)
-			return err_set(err, ERR_CANCELLED,
-				       "the client went away");
-	}
-	return rc < 0 ? err_set(err, ERR_PROTOCOL, "malformed frame") : 0;
-}
-
 /* More bytes, or the end. Return: 0, or -1 with @err. */
 static int fill(struct import *m, struct err *err)
 {
 	struct frame f;
 
-	if (next_frame(m->s, &f, err) < 0)
+	if (upload_frame(m->s->fd, &m->s->in, &f, err) < 0)
 		return -1;
 	if (f.type == AGENT_END && f.len == 0) {
 		m->ended = true;

@@ -94,6 +94,7 @@ librunner_a_SOURCES = \
 	runner/template-json.c runner/template-json.h \
 	runner/template.c runner/template.h \
 	runner/text.c runner/text.h \
+	runner/upload.c runner/upload.h \
 	runner/vmctl-call.h runner/vmctl-fork.h runner/vmctl-send.c \
 	runner/vmctl-layers.c runner/vmctl-layers.h \
 	runner/vmctl-save.c runner/vmctl-save.h \
